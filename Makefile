@@ -1,0 +1,68 @@
+# The commands of this project. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 50052
+
+.PHONY: help run test lint types layers proto proto-check proto-image unit bench lock clean
+
+help: ## Lists the commands.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(VENV)/.run: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make run PYTHON=python3.11") if sys.version_info < (3, 11) else None'
+	@echo "Preparing the environment in $(VENV) (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
+	@echo "Preparing the tools for tests in $(VENV) (once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: $(VENV)/.run ## Sets everything up and serves on 127.0.0.1:50052 (settings: WORKFLOWS_... variables).
+	@exec $(BIN)/workflows serve
+
+test: lint types layers proto-check unit ## Lint, types, layers, generated stubs up to date, all tests.
+
+lint: $(VENV)/.dev ## Checks style.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## Checks types (mypy --strict).
+	@$(BIN)/mypy
+
+layers: $(VENV)/.dev ## Checks that imports point inwards only.
+	@$(BIN)/lint-imports --no-cache
+
+unit: $(VENV)/.dev ## Runs all tests.
+	@$(BIN)/python -m pytest
+
+proto: $(VENV)/.dev ## Generates the stubs from proto/.
+	@$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+	  --python_out=proto --mypy_out=quiet:proto --grpc_python_out=proto --mypy_grpc_out=quiet:proto \
+	  proto/workflows/workflows.proto
+
+proto-check: $(VENV)/.dev ## Checks that the stubs are current, and that the contract is clean and unbroken.
+	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
+	  $(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+	    --python_out=$$tmp --mypy_out=quiet:$$tmp --grpc_python_out=$$tmp --mypy_grpc_out=quiet:$$tmp proto/workflows/workflows.proto && \
+	  for file in $$tmp/workflows/*; do diff -u "proto/workflows/$$(basename $$file)" "$$file" || { echo "Stubs are out of date: run 'make proto' and commit."; exit 1; }; done
+	@cd proto && ../$(BIN)/buf lint
+	@cd proto && ../$(BIN)/buf breaking --against workflows/contract.binpb
+
+proto-image: $(VENV)/.dev ## Writes the image that later contracts are held against (a deliberate act).
+	@cd proto && ../$(BIN)/buf build -o workflows/contract.binpb
+
+bench: $(VENV)/.dev ## Measures speed beside references, and writes tests/benchmarks/RESULTS.md.
+	@$(BIN)/python -m tests.benchmarks
+
+lock: $(VENV)/.dev ## Resolves the lock files anew (needs uv on the PATH).
+	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" pyproject.toml requirements-build.in -o requirements.lock
+	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Removes the environment (never the data).
+	@rm -rf $(VENV)

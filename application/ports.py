@@ -1,0 +1,159 @@
+"""What the application needs of the world: an event store, and views of current workflows."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from domain.events import WorkflowEvent
+from domain.filters import Filters
+from domain.workflow import Workflow
+
+
+class StoreUnavailable(Exception):
+    """The store could not be reached; nothing was recorded, and a retry is safe."""
+
+
+class OutcomeUnknown(Exception):
+    """The store was lost while it appended and did not come back in time to be asked.
+
+    What was asked may have happened; a retry with the same key is settled by the ledger.
+    """
+
+
+class AppendRefused(Exception):
+    """The store cannot hold what it was given; trying the same again would fail again."""
+
+
+class StoredDataDamaged(Exception):
+    """A stored event or row cannot be read as what it claims to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asked for an event and how to find the call again; never taken from a request's body."""
+
+    actor: str
+    request_id: str
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A workflow as it stands: its state, how many events it has, where the last one is.
+
+    `position` is the feed position of that event; `digest` is the SHA-256 of its stored bytes.
+    """
+
+    workflow: Workflow
+    version: int
+    position: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerKey:
+    """A key that makes a command happen once: whose it is and for what, and the key itself."""
+
+    scope: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What a command with a key was, and how it was answered; `position` is 0 until appended."""
+
+    workflow_id: str
+    request_hash: bytes
+    version: int
+    threshold_reached: bool
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A decided event with the origin that it is stored with."""
+
+    event: WorkflowEvent
+    origin: Origin
+    idempotency_key: str
+
+
+@dataclass(slots=True)
+class Change:
+    """All that one batch does to one workflow: recorded whole, or not at all.
+
+    `base` is the stream that it was decided on, None for a new workflow; `workflow` is the state
+    after its events. A change may consist of ledger entries alone.
+    """
+
+    workflow_id: str
+    base: Stream | None
+    workflow: Workflow
+    events: list[Recorded] = field(default_factory=list)
+    ledger: dict[LedgerKey, LedgerEntry] = field(default_factory=dict)
+
+    @property
+    def version(self) -> int:
+        """The stream version after this change."""
+        return (self.base.version if self.base else 0) + len(self.events)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The streams and ledger entries that were found; what is missing does not exist."""
+
+    streams: Mapping[str, Stream]
+    ledger: Mapping[LedgerKey, LedgerEntry]
+
+
+class EventStore(Protocol):
+    """Where the truth is."""
+
+    def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
+        """The current streams and ledger entries, in at most one round trip.
+
+        Raises StoreUnavailable, or StoredDataDamaged for a stream that cannot be read.
+        """
+        ...
+
+    def append(self, changes: Sequence[Change]) -> Mapping[str, int]:
+        """Records changes in one transaction: events, current states and ledger entries.
+
+        Answers with the feed position after each workflow's change. A change is left out where
+        its stream has moved on or one of its keys is taken: decide it again. Positions are
+        gapless and in commit order. What is answered is durable.
+
+        Raises StoreUnavailable (nothing recorded), OutcomeUnknown, or AppendRefused.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A workflow as readers see it, `version` events into its stream."""
+
+    id: str
+    workflow: Workflow
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedView:
+    """A view in a list, with the feed position of its creation: newest first is highest first."""
+
+    view: View
+    created_position: int
+
+
+class WorkflowViews(Protocol):
+    """Current workflows. What a committed append did is visible to every later call."""
+
+    async def get(self, workflow_id: str) -> View | None:
+        """The workflow of this id, deleted or not; None where it never was."""
+        ...
+
+    async def page(
+        self, user_id: str, filters: Filters, before: int | None, limit: int
+    ) -> Sequence[ListedView]:
+        """A user's workflows that meet the filters, newest first, created before a position."""
+        ...

@@ -1,0 +1,86 @@
+"""Every refusal of the domain, each with its data.
+
+WorkflowError
+├── InvalidFields         one or more fields are outside their bounds
+├── WorkflowNotFound      there is no such workflow for this caller
+├── WorkflowExists        the id of a new workflow is taken
+├── WorkflowTerminated    the workflow's active life has ended
+├── StaleGeneration       the status belongs to an earlier generation
+└── IdempotencyKeyReused  the key was used with another request
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class WorkflowError(Exception):
+    """A command or query was refused; nothing was recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A field that is outside its bounds, and what would be accepted."""
+
+    field: str
+    reason: str
+
+
+class InvalidFields(WorkflowError):
+    """One or more fields are outside their bounds; each is named."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__("; ".join(f"{v.field} {v.reason}" for v in self.violations))
+
+
+class WorkflowNotFound(WorkflowError):
+    """There is no such workflow, it is deleted, or it belongs to somebody else."""
+
+    def __init__(self, workflow_id: str) -> None:
+        self.workflow_id = workflow_id
+        super().__init__(f"There is no workflow {workflow_id} of this user.")
+
+
+class WorkflowExists(WorkflowError):
+    """The id that a new workflow was given is taken."""
+
+    def __init__(self, workflow_id: str) -> None:
+        self.workflow_id = workflow_id
+        super().__init__(f"Workflow {workflow_id} exists already.")
+
+
+class WorkflowTerminated(WorkflowError):
+    """The workflow is terminated and accepts no change but its deletion."""
+
+    def __init__(self, workflow_id: str, terminated_at: datetime) -> None:
+        self.workflow_id = workflow_id
+        self.terminated_at = terminated_at
+        super().__init__(
+            f"Workflow {workflow_id} is terminated and can only be read or deleted."
+            " Create a new workflow instead."
+        )
+
+
+class StaleGeneration(WorkflowError):
+    """A build status arrived for a generation that is not the current one."""
+
+    def __init__(self, workflow_id: str, given: int, current: int) -> None:
+        self.workflow_id = workflow_id
+        self.given = given
+        self.current = current
+        super().__init__(
+            f"Generation {given} of workflow {workflow_id} is not the current one, {current}."
+            " Build the current generation and report its status."
+        )
+
+
+class IdempotencyKeyReused(WorkflowError):
+    """An idempotency key came again with another request."""
+
+    def __init__(self, workflow_id: str) -> None:
+        self.workflow_id = workflow_id
+        super().__init__(
+            "This idempotency key was used before with another request."
+            " Repeat that request unchanged, or use a new key."
+        )

@@ -1,0 +1,88 @@
+"""The bounds of each field. A check answers None, or says what would be accepted."""
+
+import re
+from collections.abc import Iterable
+
+from domain.errors import InvalidFields, Violation
+
+KINDS = ("http", "script", "docker")
+PENDING = "pending"
+BUILD_STATUSES = (PENDING, "building", "success", "failed", "canceled")
+
+MAX_TEXT = 255  # characters
+MAX_INTERVAL = 525_600  # minutes: a year
+MAX_FAILURES = 100
+MAX_GENERATION = 2**63 - 1
+
+_CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f]")
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+
+Check = tuple[str, str | None]
+
+
+def refuse_invalid(*checks: Check) -> None:
+    """Raises InvalidFields with every (field, complaint) that has a complaint."""
+    if any(complaint for _, complaint in checks):
+        raise InvalidFields(violations(checks))
+
+
+def violations(checks: Iterable[Check]) -> list[Violation]:
+    """The checks that found something, as violations."""
+    return [Violation(field, complaint) for field, complaint in checks if complaint]
+
+
+def required_text(value: str) -> str | None:
+    """A name or an owner: 1 to 255 characters, no control characters."""
+    return "is empty; 1 to 255 characters are accepted" if not value else optional_text(value)
+
+
+def optional_text(value: str) -> str | None:
+    """A key, a job or a query: at most 255 characters, no control characters."""
+    if len(value) > MAX_TEXT:
+        return f"is {len(value)} characters long; at most {MAX_TEXT} are accepted"
+    if _CONTROL_CHARACTER.search(value):
+        return "holds a control character; only printable text is accepted"
+    return None
+
+
+def workflow_id(value: str) -> str | None:
+    """An id as CreateWorkflow answers it: a UUID in lower case, with hyphens."""
+    if _UUID.match(value):
+        return None
+    return "is not a UUID; the id that CreateWorkflow answered with is accepted"
+
+
+def kind(value: str) -> str | None:
+    """One of the known kinds."""
+    return None if value in KINDS else f"is unknown; one of {', '.join(KINDS)} is accepted"
+
+
+def build_status(value: str) -> str | None:
+    """One of the known build statuses."""
+    if value in BUILD_STATUSES:
+        return None
+    return f"is unknown; one of {', '.join(BUILD_STATUSES)} is accepted"
+
+
+def interval(value: int) -> str | None:
+    """Minutes between runs: 1 to 525600."""
+    return _between(value, 1, MAX_INTERVAL, " minutes")
+
+
+def max_failures(value: int) -> str | None:
+    """Consecutive failures that are allowed: 1 to 100."""
+    return _between(value, 1, MAX_FAILURES)
+
+
+def generation(value: int) -> str | None:
+    """A guard on the generation: 0 for none."""
+    return _between(value, 0, MAX_GENERATION)
+
+
+def interval_bound(value: int) -> str | None:
+    """An end of a range of intervals: 0 for none."""
+    return _between(value, 0, MAX_INTERVAL, " minutes")
+
+
+def _between(value: int, least: int, most: int, unit: str = "") -> str | None:
+    return None if least <= value <= most else f"is {value}; {least} to {most}{unit} are accepted"

@@ -1,0 +1,147 @@
+"""The event log as the eventsourcing library sees it: our stored form behind its application.
+
+The library reads; it never writes. Its own insert can commit and still raise, and repeats blindly
+after a lost connection, so events are appended in a transaction of ours (see store.py).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+from uuid import UUID
+
+from eventsourcing.application import Application
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import (
+    InfrastructureFactory,
+    JSONTranscoder,
+    Mapper,
+    StoredEvent,
+    Transcoder,
+)
+from eventsourcing.postgres import (
+    ConnectionPool,
+    PostgresApplicationRecorder,
+    PostgresDatastore,
+    PostgresFactory,
+)
+from eventsourcing.utils import Environment, EnvType
+from psycopg import Connection
+from psycopg.rows import DictRow, dict_row
+
+from application.ports import StoredDataDamaged
+from infrastructure.eventstore import stored_form
+from infrastructure.postgres.connection import BoundedConnection, configure
+
+_POSITION = """
+    SELECT notification_id FROM workflow_events
+    WHERE originator_id = %s AND originator_version = %s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A stored event at its place in its workflow's stream, as the library's protocol has it."""
+
+    originator_id: UUID
+    originator_version: int
+    stored: stored_form.Stored
+
+
+class StoredFormMapper(Mapper[UUID]):
+    """Reads our stored form; resolves no import path."""
+
+    def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[UUID]:
+        """The envelope around a stored event. Raises StoredDataDamaged."""
+        return Envelope(
+            cast("UUID", stored_event.originator_id),
+            stored_event.originator_version,
+            stored_form.read(stored_event.topic, bytes(stored_event.state)),
+        )
+
+    def to_stored_event(
+        self,
+        domain_event: DomainEventProtocol[UUID],  # noqa: ARG002 - the library's signature
+    ) -> StoredEvent:
+        """Refused: see the module."""
+        raise PermissionError("events are appended by the event store, not by the library")
+
+
+class ReadingRecorder(PostgresApplicationRecorder):
+    """The library's recorder without its insert."""
+
+    def insert_events(
+        self,
+        stored_events: Sequence[StoredEvent],  # noqa: ARG002 - the library's signature
+        **kwargs: Any,  # noqa: ARG002 - the library's signature
+    ) -> Sequence[int] | None:
+        """Refused: see the module."""
+        raise PermissionError("events are appended by the event store, not by the library")
+
+
+class _Datastore(PostgresDatastore):
+    """The library's datastore on a DSN of any form, with bounded waits."""
+
+    def __init__(self, dsn: str) -> None:
+        super().__init__("", "", "", "", "")
+        self.pool.close()
+        self.pool = ConnectionPool(
+            dsn,
+            connection_class=cast("type[Connection[DictRow]]", BoundedConnection),
+            kwargs={"row_factory": dict_row, "autocommit": True},
+            configure=configure,
+            min_size=0,
+            max_size=2,
+            open=False,
+            timeout=5,
+        )
+
+
+class _Factory(PostgresFactory):
+    application_recorder_class = ReadingRecorder
+
+    def __init__(self, env: Environment, datastore: _Datastore) -> None:
+        InfrastructureFactory.__init__(self, env)
+        self.datastore = datastore
+
+    def env_create_table(self) -> bool:
+        """Never: our migrations own every table."""
+        return False
+
+
+class WorkflowLog(Application[UUID]):
+    """Every event of every workflow, for reading."""
+
+    name = "workflow"  # The library derives the table's name from it: workflow_events.
+
+    def __init__(self, dsn: str) -> None:
+        self._datastore = _Datastore(dsn)
+        super().__init__()
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """No setting of the library comes from the process environment."""
+        return Environment(name, env or {})
+
+    def construct_factory(self, env: Environment) -> InfrastructureFactory[Any]:
+        """PostgreSQL by our DSN."""
+        return _Factory(env, self._datastore)
+
+    def construct_transcoder(self) -> Transcoder:
+        """Unused by our mapper, asked for by the library."""
+        return JSONTranscoder()
+
+    def construct_mapper(self) -> Mapper[UUID]:
+        """Our stored form."""
+        return StoredFormMapper(self.construct_transcoder())
+
+    def history(self, workflow_id: str, after_version: int = 0) -> Iterator[Envelope]:
+        """A workflow's events in order, those after a version only. Raises StoredDataDamaged."""
+        events = self.events.get(UUID(workflow_id), gt=after_version)
+        return cast("Iterator[Envelope]", events)
+
+    def position(self, workflow_id: str, version: int) -> int:
+        """The feed position of an event that exists."""
+        with self._datastore.get_connection() as connection:
+            row = connection.execute(_POSITION, (workflow_id, version)).fetchone()
+        if row is None:
+            raise StoredDataDamaged(f"event {version} of workflow {workflow_id} is missing")
+        return int(row["notification_id"])

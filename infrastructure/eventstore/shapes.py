@@ -1,0 +1,136 @@
+"""Every shape in which an event was ever written, and how each is lifted to today's fact.
+
+A shape is never edited and never removed: rows written in it stay for ever. When a fact changes,
+its new shape gets a new stored name here, and `lift` of the older ones says what they mean today.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict
+
+from domain.events import (
+    BuildStatusChanged,
+    Created,
+    Deleted,
+    FailureIncremented,
+    Reset,
+    Terminated,
+    Updated,
+    WorkflowEvent,
+)
+
+
+class Shape(BaseModel):
+    """Stored fields of an event; what they are not is damage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    at: AwareDatetime
+
+    def lift(self) -> WorkflowEvent:
+        """The fact of today that these fields stand for."""
+        raise NotImplementedError
+
+
+class CreatedV1(Shape):
+    """created.v1"""
+
+    user_id: str
+    name: str
+    payload: str
+    kind: str
+    interval: int
+    max_failures: int
+    log_retention: bool
+
+    def lift(self) -> Created:
+        return Created(
+            user_id=self.user_id,
+            name=self.name,
+            payload=self.payload,
+            kind=self.kind,
+            interval=self.interval,
+            max_failures=self.max_failures,
+            log_retention=self.log_retention,
+            at=self.at,
+        )
+
+
+class UpdatedV1(Shape):
+    """updated.v1"""
+
+    name: str
+    payload: str
+    interval: int
+    max_failures: int
+    build_status: str
+    generation: int
+
+    def lift(self) -> Updated:
+        return Updated(
+            name=self.name,
+            payload=self.payload,
+            interval=self.interval,
+            max_failures=self.max_failures,
+            build_status=self.build_status,
+            generation=self.generation,
+            at=self.at,
+        )
+
+
+class BuildStatusChangedV1(Shape):
+    """build_status_changed.v1"""
+
+    build_status: str
+    generation: int
+
+    def lift(self) -> BuildStatusChanged:
+        return BuildStatusChanged(
+            build_status=self.build_status, generation=self.generation, at=self.at
+        )
+
+
+class FailureIncrementedV1(Shape):
+    """failure_incremented.v1"""
+
+    failures: int
+    job_id: str
+
+    def lift(self) -> FailureIncremented:
+        return FailureIncremented(failures=self.failures, job_id=self.job_id, at=self.at)
+
+
+class ResetV1(Shape):
+    """reset.v1"""
+
+    def lift(self) -> Reset:
+        return Reset(at=self.at)
+
+
+class TerminatedV1(Shape):
+    """terminated.v1"""
+
+    reason: Literal["requested", "failure_threshold"]
+    job_id: str
+
+    def lift(self) -> Terminated:
+        return Terminated(reason=self.reason, job_id=self.job_id, at=self.at)
+
+
+class DeletedV1(Shape):
+    """deleted.v1"""
+
+    def lift(self) -> Deleted:
+        return Deleted(at=self.at)
+
+
+SHAPES: Mapping[str, type[Shape]] = {
+    "created.v1": CreatedV1,
+    "updated.v1": UpdatedV1,
+    "build_status_changed.v1": BuildStatusChangedV1,
+    "failure_incremented.v1": FailureIncrementedV1,
+    "reset.v1": ResetV1,
+    "terminated.v1": TerminatedV1,
+    "deleted.v1": DeletedV1,
+}

@@ -1,0 +1,158 @@
+"""The event store: what commands are decided on, and the append that records what follows."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import orjson
+from psycopg import Error, InterfaceError, OperationalError
+from uuid_utils import uuid7
+
+from application.ports import (
+    AppendRefused,
+    Change,
+    LedgerEntry,
+    LedgerKey,
+    Loaded,
+    StoreUnavailable,
+    Stream,
+)
+from domain.workflow import Workflow, evolve
+from infrastructure.eventstore import stored_form
+from infrastructure.eventstore.log import WorkflowLog
+from infrastructure.eventstore.settlement import settle
+from infrastructure.postgres.connection import BoundedConnection, array_of
+from infrastructure.postgres.session import Session
+from infrastructure.readmodel.rows import SHAPE, STATE_COLUMNS, row_of, workflow_of
+
+_LOAD_STREAMS = f"""
+    SELECT id::text, version, position, digest, shape, {STATE_COLUMNS}
+    FROM workflows WHERE id = ANY (%s::uuid[])
+"""  # noqa: S608 - the columns are a constant
+_LOAD_LEDGER = """
+    SELECT l.scope, l.key, l.workflow_id::text, l.request_hash, l.version,
+           l.threshold_reached, l.position
+    FROM json_to_recordset(%s::json) AS k(scope text, key text)
+    JOIN command_ledger AS l ON l.scope = k.scope AND l.key = k.key
+"""
+_APPEND = "SELECT last_position, left_out::text[] FROM append_events(%s, %s, %s, %s)"
+
+
+class PostgresEventStore:
+    """An EventStore on one session of its own: made for one thread that batches."""
+
+    def __init__(self, session: Session, log: WorkflowLog, clock: Callable[[], datetime]) -> None:
+        self._session = session
+        self._log = log
+        self._clock = clock
+
+    def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
+        """See EventStore.load. A stream whose row is missing or outdated is replayed."""
+        rows, entries = self._session.read(lambda connection: _select(connection, ids, keys))
+        streams = {
+            row[0]: Stream(workflow_of(row[5:]), row[1], row[2], row[3])
+            for row in rows
+            if row[4] == SHAPE
+        }
+        for workflow_id in ids:
+            if workflow_id not in streams and (stream := self._replay(workflow_id)):
+                streams[workflow_id] = stream
+        ledger = {LedgerKey(row[0], row[1]): LedgerEntry(*row[2:]) for row in entries}
+        return Loaded(streams, ledger)
+
+    def append(self, changes: Sequence[Change]) -> Mapping[str, int]:
+        """See EventStore.append: one round trip, and after a lost connection one question."""
+        append_id = str(uuid7())
+        parameters = (append_id, *_batch(changes, self._clock()))
+        connection = self._session.connection()
+        try:
+            with connection.cursor() as cursor:
+                last_position, left_out = cursor.execute(_APPEND, parameters).fetchall()[0]
+        except (OperationalError, InterfaceError) as lost:
+            if self._session.is_lost():
+                return settle(self._session, append_id, changes)
+            raise StoreUnavailable("the database could not take the append") from lost
+        except (Error, UnicodeEncodeError) as refused:
+            raise AppendRefused("the database refused the append") from refused
+        return _positions(changes, last_position, frozenset(left_out))
+
+    def _replay(self, workflow_id: str) -> Stream | None:
+        workflow: Workflow | None = None
+        version, digest = 0, b""
+        for envelope in self._log.history(workflow_id):
+            workflow = evolve(workflow, envelope.stored.event)
+            version, digest = envelope.originator_version, envelope.stored.digest
+        if workflow is None:
+            return None
+        return Stream(workflow, version, self._log.position(workflow_id, version), digest)
+
+
+def _select(
+    connection: BoundedConnection, ids: Collection[str], keys: Collection[LedgerKey]
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    streams: list[tuple[Any, ...]] = []
+    entries: list[tuple[Any, ...]] = []
+    wanted = _json([{"scope": k.scope, "key": k.key} for k in keys])
+    if ids and keys:
+        with connection.pipeline():
+            found = connection.execute(_LOAD_STREAMS, (array_of(ids),))
+            taken = connection.execute(_LOAD_LEDGER, (wanted,))
+            streams, entries = found.fetchall(), taken.fetchall()
+    elif ids:
+        streams = connection.execute(_LOAD_STREAMS, (array_of(ids),)).fetchall()
+    elif keys:
+        entries = connection.execute(_LOAD_LEDGER, (wanted,)).fetchall()
+    return streams, entries
+
+
+def _batch(changes: Sequence[Change], now: datetime) -> tuple[str, str, str]:
+    """The events, rows and ledger entries of changes, as append_events() reads them."""
+    events, rows, entries = [], [], []
+    for change in changes:
+        digest = change.base.digest if change.base else b""
+        first = change.version - len(change.events) + 1
+        for version, recorded in enumerate(change.events, first):
+            state = stored_form.write(recorded, digest, now)
+            digest = stored_form.digest(state)
+            events.append(
+                {
+                    "id": change.workflow_id,
+                    "version": version,
+                    "topic": recorded.event.stored_name,
+                    "state": state.decode(),
+                }
+            )
+        rows.append(row_of(change, digest))
+        entries += [
+            {
+                "id": entry.workflow_id,
+                "scope": key.scope,
+                "key": key.key,
+                "request_hash": entry.request_hash.hex(),
+                "version": entry.version,
+                "threshold_reached": entry.threshold_reached,
+            }
+            for key, entry in change.ledger.items()
+        ]
+    return _json(events), _json(rows), _json(entries)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
+
+
+def _positions(
+    changes: Sequence[Change], last_position: int, left_out: Collection[str]
+) -> Mapping[str, int]:
+    """Where each recorded change ends: positions follow one another in the order of changes."""
+    positions = {}
+    position = last_position
+    for change in changes:
+        if change.workflow_id in left_out:
+            continue
+        position += len(change.events)
+        if change.events or change.base is None:
+            positions[change.workflow_id] = position
+        else:
+            positions[change.workflow_id] = change.base.position
+    return positions

@@ -1,0 +1,62 @@
+"""Connections on which nothing waits for ever, neither the client nor the server."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from psycopg import AsyncConnection, Connection
+from psycopg.abc import PQGen
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+TRANSACTION_WITHIN = 4.0  # seconds: the longest that a lost client can hold the append lock
+ANSWER_WITHIN = 4.8  # seconds: the longest that a client waits for a server that fell silent
+
+_NETWORK: dict[str, Any] = {
+    "application_name": "workflows",
+    "connect_timeout": 3,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 4000,
+}
+_GUARDS = (
+    f"SET transaction_timeout = '{TRANSACTION_WITHIN}s'",
+    f"SET lock_timeout = '{TRANSACTION_WITHIN}s'",
+    f"SET idle_in_transaction_session_timeout = '{TRANSACTION_WITHIN}s'",
+    "SET synchronous_commit = on",
+    "SET timezone = 'UTC'",
+)
+
+
+class BoundedConnection(Connection[Any]):
+    """A connection that gives up on a server from which nothing comes back."""
+
+    def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Waits for an answer, at most ANSWER_WITHIN seconds."""
+        return super().wait(gen, interval, timeout or ANSWER_WITHIN)
+
+
+def with_network_guards(dsn: str) -> str:
+    """The DSN with timeouts that notice a dead network; what the DSN says itself stands."""
+    return make_conninfo(**(_NETWORK | conninfo_to_dict(dsn)))
+
+
+def configure(connection: Connection[Any]) -> None:
+    """Sets what bounds a session on the server."""
+    connection.execute("; ".join(_GUARDS))
+
+
+async def configure_async(connection: AsyncConnection[Any]) -> None:
+    """Sets what bounds a session on the server."""
+    await connection.execute("; ".join(_GUARDS))
+
+
+def connect(dsn: str) -> BoundedConnection:
+    """A connection in autocommit mode, bounded on both ends. Raises OperationalError."""
+    connection = BoundedConnection.connect(dsn, autocommit=True)
+    configure(connection)
+    return connection
+
+
+def array_of(ids: Iterable[str]) -> str:
+    """Ids as the text of an SQL array; adapting a Python list element by element is slow."""
+    return "{" + ",".join(ids) + "}"
