@@ -41,13 +41,15 @@ class Origin:
 class Stream:
     """A workflow as it stands: its state, how many events it has, where the last one is.
 
-    `position` is the feed position of that event; `digest` is the SHA-256 of its stored bytes.
+    `position` is the feed position of that event; `digest` is the SHA-256 of its stored bytes;
+    `replayed` says that it came from events, because its row was missing or of an older shape.
     """
 
     workflow: Workflow
     version: int
     position: int
     digest: bytes
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

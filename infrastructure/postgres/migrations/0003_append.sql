@@ -53,7 +53,7 @@ BEGIN
         log_retention, build_status, failures, generation, created_at, updated_at, terminated_at,
         deleted_at, version, position, created_position, digest, shape
     )
-    SELECT r.id, r.user_id, r.name, r.name_folded, r.payload, r.kind, r.interval_minutes,
+    SELECT r.id, r.user_id, r.name, r.name_folded, coalesce(r.payload, before.payload), r.kind, r.interval_minutes,
            r.max_failures, r.log_retention, r.build_status, r.failures, r.generation, r.created_at,
            r.updated_at, r.terminated_at, r.deleted_at, r.version, reached.last,
            CASE WHEN r.base_version = 0 THEN reached.first ELSE (
@@ -69,10 +69,10 @@ BEGIN
         shape smallint
     )
     JOIN reached ON reached.id = r.id
+    LEFT JOIN workflows AS before ON before.id = r.id AND r.payload IS NULL
     ON CONFLICT (id) DO UPDATE SET
         name = excluded.name, name_folded = excluded.name_folded,
-        -- An equal payload keeps its place out of line instead of being written again.
-        payload = CASE WHEN w.payload = excluded.payload THEN w.payload ELSE excluded.payload END,
+        payload = excluded.payload,
         interval_minutes = excluded.interval_minutes, max_failures = excluded.max_failures,
         build_status = excluded.build_status, failures = excluded.failures,
         generation = excluded.generation, updated_at = excluded.updated_at,

@@ -1,0 +1,33 @@
+"""One server process, from its start to its drain."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+import uvloop
+
+from infrastructure.cli.logs import configure_logs
+from infrastructure.settings import Settings
+from infrastructure.wiring import running
+
+
+def serve_one(settings: Settings, dsn: str, started: Callable[[int], None]) -> None:
+    """Serves alone on its port until SIGTERM or Ctrl-C. Raises AddressInUse."""
+    uvloop.run(_serve(settings, dsn, started, shares_port=False))
+
+
+def serve_until_told(settings: Settings, dsn: str) -> None:
+    """Serves as one of several processes on a port until SIGTERM or Ctrl-C."""
+    configure_logs()
+    uvloop.run(_serve(settings, dsn, lambda _: None, shares_port=True))
+
+
+async def _serve(
+    settings: Settings, dsn: str, started: Callable[[int], None], *, shares_port: bool
+) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    async with running(settings, dsn, shares_port=shares_port) as service:
+        started(service.port)
+        await told.wait()

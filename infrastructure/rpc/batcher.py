@@ -1,0 +1,154 @@
+"""What the group commit does next, as a pure state machine: no clock, no thread, no loop.
+
+Events go in (submitted, cancelled, a moment passed, written, failed, drain), effects come out
+(take these, answer so, look again at this moment). Times are seconds of any monotonic clock.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+S = TypeVar("S")
+
+
+class Overloaded(Exception):
+    """Too many commands wait; nothing was decided, and a retry is safe."""
+
+
+class Draining(Exception):
+    """The service is stopping; nothing was decided, and a retry elsewhere is safe."""
+
+
+class DeadlinePassed(Exception):
+    """The caller's deadline passed while the command waited; nothing was decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the queue and of one batch; `linger` is in seconds."""
+
+    queue: int = 4096
+    batch: int = 256
+    batch_bytes: int = 4_000_000
+    linger: float = 0.004
+
+
+@dataclass(eq=False, slots=True)
+class Ticket(Generic[S]):
+    """A command that waits; `size` in bytes as stored, `deadline` a moment or None."""
+
+    submission: S
+    size: int
+    deadline: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Take(Generic[S]):
+    """Write these now, in this order."""
+
+    tickets: Sequence[Ticket[S]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[S]):
+    """Answer this ticket; nothing of it was decided."""
+
+    ticket: Ticket[S]
+    refusal: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class LookAgain:
+    """Let a moment pass: call `passed` at this one."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Drained:
+    """All that was accepted is written; nothing more will be taken."""
+
+
+Effect = Take[S] | Answer[S] | LookAgain | Drained
+
+
+class Batcher(Generic[S]):
+    """One batch is written at a time; what arrives meanwhile waits for the next.
+
+    A lone command is taken at once. After a batch of several, the next one lingers until as many
+    wait again or the linger is over: those who were just answered are about to ask again.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._queue: deque[Ticket[S]] = deque()
+        self._writing = False
+        self._draining = False
+        self._expected = 1
+        self._linger_until = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many tickets wait to be taken."""
+        return len(self._queue)
+
+    def submitted(self, ticket: Ticket[S], now: float) -> list[Effect[S]]:
+        """A command arrived."""
+        if self._draining:
+            return [Answer(ticket, Draining())]
+        if len(self._queue) >= self._limits.queue:
+            return [Answer(ticket, Overloaded())]
+        self._queue.append(ticket)
+        return self._next(now)
+
+    def cancelled(self, ticket: Ticket[S]) -> None:
+        """The caller went away: a ticket that still waits is never decided."""
+        if ticket in self._queue:
+            self._queue.remove(ticket)
+
+    def passed(self, now: float) -> list[Effect[S]]:
+        """A moment passed."""
+        return self._next(now)
+
+    def written(self, count: int, now: float) -> list[Effect[S]]:
+        """The batch that was taken is done, well or not: its `count` callers may ask again."""
+        self._writing = False
+        self._expected = count
+        self._linger_until = now + self._limits.linger
+        return self._next(now)
+
+    def drain(self, now: float) -> list[Effect[S]]:
+        """Accept no more and finish what was accepted."""
+        self._draining = True
+        return self._next(now)
+
+    def _next(self, now: float) -> list[Effect[S]]:
+        effects: list[Effect[S]] = []
+        if self._writing:
+            return effects
+        if self._lingers(now):
+            return [LookAgain(self._linger_until)]
+        batch: list[Ticket[S]] = []
+        room = self._limits.batch_bytes
+        while self._queue and len(batch) < self._limits.batch:
+            ticket = self._queue[0]
+            if batch and ticket.size > room:
+                break
+            self._queue.popleft()
+            if ticket.deadline is not None and ticket.deadline <= now:
+                effects.append(Answer(ticket, DeadlinePassed()))
+                continue
+            room -= ticket.size
+            batch.append(ticket)
+        if batch:
+            self._writing = True
+            effects.append(Take(batch))
+        elif self._draining:
+            effects.append(Drained())
+        return effects
+
+    def _lingers(self, now: float) -> bool:
+        if self._draining or not self._queue:
+            return False
+        return len(self._queue) < self._expected and now < self._linger_until

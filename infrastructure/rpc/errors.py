@@ -1,0 +1,223 @@
+"""The one place where refusals and faults become gRPC statuses with google.rpc details."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2 as details
+from google.rpc.status_pb2 import Status
+
+from application.handler import Contended
+from application.ports import (
+    AppendRefused,
+    OutcomeUnknown,
+    StoredDataDamaged,
+    StoreUnavailable,
+)
+from domain.errors import (
+    IdempotencyKeyReused,
+    InvalidFields,
+    StaleGeneration,
+    WorkflowExists,
+    WorkflowNotFound,
+    WorkflowTerminated,
+)
+from infrastructure.rpc.batcher import DeadlinePassed, Draining, Overloaded
+
+DOMAIN = "workflows.WorkflowsService"
+DETAILS_KEY = "grpc-status-details-bin"
+
+MAX_MESSAGE = 1024  # bytes: larger statuses lose their code on the way
+MAX_VIOLATIONS = 20
+MAX_VIOLATION = 200  # characters
+_SOON = details.RetryInfo(retry_delay=Duration(nanos=200_000_000))
+
+Code = grpc.StatusCode
+
+
+class Undecodable(Exception):
+    """The request's bytes are no message of this method."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a client is told: a code, a sentence, a reason for machines, and details."""
+
+    code: Code
+    message: str
+    reason: str
+    details: Sequence[Message] = ()
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    def trailing(self) -> tuple[tuple[str, bytes], ...]:
+        """The trailing metadata that carries the details."""
+        info = details.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
+        status = Status(code=self.code.value[0], message=self.text())
+        status.details.extend(_packed(detail) for detail in (info, *self.details))
+        return ((DETAILS_KEY, status.SerializeToString()),)
+
+    def text(self) -> str:
+        """The sentence, within what a status can carry."""
+        return self.message.encode()[:MAX_MESSAGE].decode(errors="ignore")
+
+
+def refusal_of(error: Exception) -> Refusal:
+    """What to tell a client about an error; nothing internal of one that is not meant for it."""
+    for kind in type(error).__mro__:
+        if rule := RULES.get(kind):
+            return rule(error)
+    return _internal(error)
+
+
+def _invalid(error: InvalidFields) -> Refusal:
+    shown = error.violations[:MAX_VIOLATIONS]
+    bad = details.BadRequest(
+        field_violations=[
+            details.BadRequest.FieldViolation(
+                field=v.field, description=f"{v.field} {v.reason}"[:MAX_VIOLATION]
+            )
+            for v in shown
+        ]
+    )
+    message = "; ".join(f"{v.field} {v.reason}" for v in shown)
+    return Refusal(Code.INVALID_ARGUMENT, message, "INVALID_FIELDS", [bad])
+
+
+def _undecodable(_: Undecodable) -> Refusal:
+    sentence = "The request is no valid message of this method: check the client's contract."
+    bad = details.BadRequest(
+        field_violations=[details.BadRequest.FieldViolation(field="request", description=sentence)]
+    )
+    return Refusal(Code.INVALID_ARGUMENT, sentence, "UNDECODABLE_REQUEST", [bad])
+
+
+def _resource(workflow_id: str, description: str) -> Message:
+    info: Message = details.ResourceInfo(
+        resource_type="workflow", resource_name=workflow_id, description=description
+    )
+    return info
+
+
+def _not_found(error: WorkflowNotFound) -> Refusal:
+    message = str(error)
+    info = _resource(error.workflow_id, message)
+    return Refusal(Code.NOT_FOUND, message, "WORKFLOW_NOT_FOUND", [info])
+
+
+def _exists(error: WorkflowExists) -> Refusal:
+    message = str(error)
+    info = _resource(error.workflow_id, message)
+    return Refusal(Code.ALREADY_EXISTS, message, "WORKFLOW_EXISTS", [info])
+
+
+def _key_reused(error: IdempotencyKeyReused) -> Refusal:
+    message = str(error)
+    info = _resource(error.workflow_id, message)
+    return Refusal(Code.ALREADY_EXISTS, message, "IDEMPOTENCY_KEY_REUSED", [info])
+
+
+def _precondition(kind: str, workflow_id: str, message: str, **metadata: str) -> Refusal:
+    failure = details.PreconditionFailure(
+        violations=[
+            details.PreconditionFailure.Violation(
+                type=kind, subject=f"workflows/{workflow_id}", description=message
+            )
+        ]
+    )
+    return Refusal(Code.FAILED_PRECONDITION, message, kind, [failure], metadata)
+
+
+def _terminated(error: WorkflowTerminated) -> Refusal:
+    return _precondition("WORKFLOW_TERMINATED", error.workflow_id, str(error))
+
+
+def _stale(error: StaleGeneration) -> Refusal:
+    return _precondition(
+        "STALE_GENERATION",
+        error.workflow_id,
+        str(error),
+        given=str(error.given),
+        current=str(error.current),
+    )
+
+
+def _always(code: Code, reason: str, message: str, *, retry: bool) -> Callable[[Any], Refusal]:
+    refusal = Refusal(code, message, reason, [_SOON] if retry else [])
+    return lambda _: refusal
+
+
+_internal = _always(
+    Code.INTERNAL,
+    "INTERNAL",
+    "The service failed to handle this call; it was logged.",
+    retry=False,
+)
+
+RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
+    InvalidFields: _invalid,
+    Undecodable: _undecodable,
+    WorkflowNotFound: _not_found,
+    WorkflowExists: _exists,
+    IdempotencyKeyReused: _key_reused,
+    WorkflowTerminated: _terminated,
+    StaleGeneration: _stale,
+    Contended: _always(
+        Code.ABORTED,
+        "CONTENDED",
+        "The workflow kept changing under this call; nothing was recorded. Try again.",
+        retry=True,
+    ),
+    Overloaded: _always(
+        Code.UNAVAILABLE,
+        "OVERLOADED",
+        "Too many calls wait; nothing was recorded. Try again later.",
+        retry=True,
+    ),
+    Draining: _always(
+        Code.UNAVAILABLE,
+        "DRAINING",
+        "This server is stopping; nothing was recorded. Try again at another one.",
+        retry=True,
+    ),
+    StoreUnavailable: _always(
+        Code.UNAVAILABLE,
+        "STORE_UNAVAILABLE",
+        "The database cannot be reached; nothing was recorded. Try again.",
+        retry=True,
+    ),
+    OutcomeUnknown: _always(
+        Code.UNAVAILABLE,
+        "OUTCOME_UNKNOWN",
+        "The database was lost while it recorded this call, so the outcome is unknown."
+        " Try again with the same idempotency key or job id.",
+        retry=True,
+    ),
+    DeadlinePassed: _always(
+        Code.DEADLINE_EXCEEDED,
+        "DEADLINE_PASSED",
+        "The deadline passed before the call was decided; nothing was recorded.",
+        retry=False,
+    ),
+    StoredDataDamaged: _always(
+        Code.DATA_LOSS,
+        "STORED_DATA_DAMAGED",
+        "The stored history of this workflow is damaged. Tell those who run the service.",
+        retry=False,
+    ),
+    AppendRefused: _always(
+        Code.INTERNAL,
+        "APPEND_REFUSED",
+        "The database refused to record this call; nothing was recorded. It was logged.",
+        retry=False,
+    ),
+}
+
+
+def _packed(detail: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(detail)
+    return packed

@@ -1,0 +1,70 @@
+"""All settings of the service, each from the environment (WORKFLOWS_...) or from a flag."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What can be chosen about a running service."""
+
+    model_config = SettingsConfigDict(env_prefix="WORKFLOWS_", frozen=True, extra="forbid")
+
+    listen: Annotated[
+        str, Field(description="Address to serve on, host:port; without authentication, loopback.")
+    ] = "127.0.0.1:50052"
+    database_url: Annotated[
+        SecretStr | None,
+        Field(description="PostgreSQL 17 or newer as a URL or DSN; unset: the embedded one."),
+    ] = None
+    data_dir: Annotated[
+        Path, Field(description="Folder in which the embedded PostgreSQL keeps its data.")
+    ] = Path(".data")
+    page_size: Annotated[
+        int, Field(ge=1, le=1000, description="Most workflows that a page of a list holds.")
+    ] = 50
+    terminate_at_threshold: Annotated[
+        bool, Field(description="Whether a workflow ends when its failures reach their maximum.")
+    ] = True
+    workers: Annotated[
+        int, Field(ge=1, le=64, description="Server processes that share the address.")
+    ] = 1
+
+    @field_validator("listen")
+    @classmethod
+    def _loopback_only(cls, listen: str) -> str:
+        host, _, port = listen.rpartition(":")
+        if not port.isdigit() or int(port) > 65535 or not host:  # noqa: PLR2004 - the last port
+            raise ValueError(f"{listen!r} is no host:port such as 127.0.0.1:50052")
+        if not _is_loopback(host):
+            raise ValueError(
+                f"{host} can be reached from elsewhere, and there is no authentication yet;"
+                " use a loopback address such as 127.0.0.1"
+            )
+        return listen
+
+    @field_validator("database_url")
+    @classmethod
+    def _readable(cls, database_url: SecretStr | None) -> SecretStr | None:
+        try:
+            conninfo_to_dict(database_url.get_secret_value() if database_url else "")
+        except ProgrammingError as unreadable:
+            # The parser's own message may repeat the password.
+            raise ValueError(
+                "is no PostgreSQL URL or DSN such as postgresql://user@host:5432/workflows"
+            ) from unreadable
+        return database_url
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
