@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.cursors import Cursors
-from application.ports import View, WorkflowViews
+from application.ports import ListedView, View, WorkflowViews
 from domain import fields
 from domain.errors import WorkflowNotFound
 from domain.filters import Filters
 from domain.workflow import visible
+
+
+MAX_PAGE_BYTES = 3 * 1024 * 1024
+"""Payload that a page holds at most, unless one alone is larger: clients take 4 MiB by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +48,8 @@ class Queries:
         fields.refuse_invalid(("user_id", fields.required_text(user_id)))
         before = self._cursors.read(cursor, user_id, filters) if cursor else None
         listed = await self._views.page(user_id, filters, before, self._page_size + 1)
-        page = listed[: self._page_size]
-        more = len(listed) > self._page_size
+        page = listed[: min(self._page_size, _that_fit(listed))]
+        more = len(listed) > len(page)
         end = self._cursors.write(user_id, filters, page[-1].created_position) if more else ""
         return Page([row.view for row in page], end)
 
@@ -55,3 +59,13 @@ class Queries:
             raise WorkflowNotFound(workflow_id)
         visible(view.workflow, workflow_id, user_id)
         return view
+
+
+def _that_fit(listed: Sequence[ListedView]) -> int:
+    """How many of these fit into one page's bytes: at least one."""
+    room = MAX_PAGE_BYTES
+    for count, row in enumerate(listed):
+        room -= len(row.view.workflow.payload.encode())
+        if room < 0 and count:
+            return count
+    return len(listed)

@@ -7,42 +7,61 @@ from typing import Generic, TypeVar
 V = TypeVar("V")
 Waiters = dict[str, list[asyncio.Future[V | None]]]
 
-MAX_KEYS = 512  # of one query
+MAX_KEYS = 128  # of one query: a value may hold a payload of 1 MiB
+LINGER = 0.002  # seconds
 
 
 class Coalesced(Generic[V]):
-    """Looks values up by key: at once when idle, and in company when lookups are under way.
+    """Looks values up by key: at once when idle, and in company when many ask.
 
     A lookup never joins a query that was already sent, so it sees all that was committed before
-    it was made.
+    it was made. After a query that answered several callers, the next one lingers until as many
+    wait again or the linger is over: those who were just answered are about to ask again.
     """
 
-    def __init__(
-        self, fetch: Callable[[Collection[str]], Awaitable[Mapping[str, V]]], *, at_once: int = 2
-    ) -> None:
-        """`at_once` bounds how many queries run side by side."""
+    def __init__(self, fetch: Callable[[Collection[str]], Awaitable[Mapping[str, V]]]) -> None:
         self._fetch = fetch
-        self._idle = at_once
         self._waiting: Waiters[V] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._callers = 0
+        self._expected = 0
+        self._company: asyncio.Future[None] | None = None
+        self._running: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> V | None:
         """The value of a key, or None; raises what the query raised."""
         waiter: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(key, []).append(waiter)
-        if self._idle:
-            self._idle -= 1
-            task = asyncio.create_task(self._run())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+        self._callers += 1
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        elif self._callers >= self._expected:
+            self._arrived()
         return await waiter
 
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await self._answer(self._take())
+                taken = self._take()
+                answered = sum(map(len, taken.values()))
+                self._callers -= answered
+                await self._answer(taken)
+                if answered > 1:
+                    await self._linger(answered)
         finally:
-            self._idle += 1
+            self._running = None
+
+    async def _linger(self, expected: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._expected = expected
+        self._company = loop.create_future()
+        timer = loop.call_later(LINGER, self._arrived)
+        await self._company
+        timer.cancel()
+        self._company = None
+
+    def _arrived(self) -> None:
+        if self._company is not None and not self._company.done():
+            self._company.set_result(None)
 
     def _take(self) -> Waiters[V]:
         if len(self._waiting) <= MAX_KEYS:
