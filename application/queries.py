@@ -10,7 +10,6 @@ from domain.errors import WorkflowNotFound
 from domain.filters import Filters
 from domain.workflow import visible
 
-
 MAX_PAGE_BYTES = 3 * 1024 * 1024
 """Payload that a page holds at most, unless one alone is larger: clients take 4 MiB by default."""
 

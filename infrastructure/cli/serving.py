@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from multiprocessing import parent_process
 
 import uvloop
 
@@ -17,7 +18,7 @@ def serve_one(settings: Settings, dsn: str, started: Callable[[int], None]) -> N
 
 
 def serve_until_told(settings: Settings, dsn: str) -> None:
-    """Serves as one of several processes on a port until SIGTERM or Ctrl-C."""
+    """Serves as one of several processes on a port until told, or until the supervisor is gone."""
     configure_logs()
     uvloop.run(_serve(settings, dsn, lambda _: None, shares_port=True))
 
@@ -26,8 +27,11 @@ async def _serve(
     settings: Settings, dsn: str, started: Callable[[int], None], *, shares_port: bool
 ) -> None:
     told = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        loop.add_signal_handler(number, told.set)
+    if (supervisor := parent_process()) is not None:
+        loop.add_reader(supervisor.sentinel, told.set)
     async with running(settings, dsn, shares_port=shares_port) as service:
         started(service.port)
         await told.wait()

@@ -1,0 +1,94 @@
+"""What a failed call says: its status with the google.rpc details, and what to do about it."""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
+from google.rpc import error_details_pb2
+from google.rpc.status_pb2 import Status
+
+from infrastructure.cli.target import DEFAULT_TARGET
+from infrastructure.rpc.errors import DETAILS_KEY
+
+Detail = dict[str, Any]
+
+# In the order in which gRPC looks at them; the first that is set counts.
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that failed; `hint` is what to do where the service itself did not say."""
+
+    code: str
+    message: str
+    details: Sequence[Detail]
+    hint: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The failure for machines."""
+        error = {"code": self.code, "message": self.message, "details": list(self.details)}
+        return {"error": error | ({"hint": self.hint} if self.hint else {})}
+
+
+def failure_of(error: grpc.RpcError, target: str) -> Failure:
+    """The failure in an error that a call to the target raised."""
+    if not isinstance(error, grpc.Call):  # The channel itself broke: there is no status.
+        return Failure("UNKNOWN", str(error), [], _unreachable(target))
+    details = list(_details(error))
+    hint = "" if details else _hint(error.code(), target)
+    return Failure(error.code().name, error.details() or "", details, hint)
+
+
+def _details(call: grpc.Call) -> Iterator[Detail]:
+    for key, value in call.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            try:
+                status = Status.FromString(value)
+            except DecodeError:
+                return  # The code and the message still stand.
+            yield from map(_readable, status.details)
+
+
+def _readable(packed: AnyMessage) -> Detail:
+    """A detail as JSON, with its message's full name as `type`."""
+    name = packed.TypeName()
+    kind = getattr(error_details_pb2, name.removeprefix("google.rpc."), None)
+    if kind is None:
+        return {"type": name, "value": packed.value.hex()}
+    message = kind.FromString(packed.value)
+    return {"type": name} | MessageToDict(message, preserving_proto_field_name=True)
+
+
+def _hint(code: grpc.StatusCode, target: str) -> str:
+    """What to do about a status that did not come from the service's own code."""
+    match code:
+        case grpc.StatusCode.UNAVAILABLE:
+            return _unreachable(target)
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return f"{target} did not answer in time.\n{_unreachable(target)}"
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return (
+                f"What listens at {target} has no such method: is it the Workflows Service,"
+                " and as new as this command?"
+            )
+    return ""
+
+
+def _unreachable(target: str) -> str:
+    listen = "" if target == DEFAULT_TARGET else f" --listen {target}"
+    lines = [
+        f"Is the service running at {target}? Start it: workflows serve{listen}",
+        "If it listens elsewhere, say where: --target host:port",
+    ]
+    if proxy := next((name for name in _PROXIES if os.environ.get(name)), None):
+        lines.append(
+            f"{proxy} is set, and gRPC obeys it even for 127.0.0.1: unset it, or set"
+            f" no_proxy={target.rpartition(':')[0]}"
+        )
+    return "\n".join(lines)
