@@ -53,10 +53,10 @@ async def running(
     log = WorkflowLog(dsn)
     session = Session(dsn)
     async with _readers(dsn) as readers:
-        store = PostgresEventStore(session, log, _now)
-        commits = GroupCommit(CommandHandler(store), Limits())
         cursors = Cursors(await _cursor_secret(readers))
         queries = Queries(PostgresViews(readers), cursors, settings.page_size)
+        store = PostgresEventStore(session, log, _now)
+        commits = GroupCommit(CommandHandler(store), Limits())
         servicer = WorkflowsServicer(
             commits,
             queries,
@@ -64,7 +64,7 @@ async def running(
             _new_id,
             terminate_at_threshold=settings.terminate_at_threshold,
         )
-        checks = health.HealthServicer()
+        checks = await health.ready_servicer()
         serving = server.build(servicer, checks, shares_port=shares_port)
         try:
             port = server.bind(serving, settings.listen)

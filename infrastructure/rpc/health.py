@@ -28,13 +28,20 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc] # the lib
         )
 
 
+async def ready_servicer() -> HealthServicer:
+    """A health service that says that all is ready."""
+    servicer = HealthServicer()
+    await servicer.set(SERVICE, _SERVING)
+    return servicer
+
+
 async def follow(servicer: HealthServicer, is_ready: Callable[[], Awaitable[bool]]) -> None:
     """Keeps the readiness up to date until cancelled.
 
     One success makes ready; FAILURES_TO_UNREADY in a row make unready, so that one lost
     connection among many does not send all clients away.
     """
-    failures = FAILURES_TO_UNREADY
+    failures = 0
     while True:
         failures = 0 if await is_ready() else failures + 1
         if failures == 0:
