@@ -28,10 +28,13 @@ from infrastructure.cli.target import (
 _METADATA = re.compile(r"([0-9a-z_.-]+)=([\x20-\x7e]*)\Z")
 
 Method = Annotated[
-    str, typer.Argument(help=f"In any case, one of {', '.join(SERVICE.methods_by_name)}.")
+    str,
+    typer.Argument(
+        metavar="METHOD", help=f"In any case, one of {', '.join(SERVICE.methods_by_name)}."
+    ),
 ]
 Request = Annotated[
-    str, typer.Argument(metavar="[JSON]", help="The request as a JSON object; - reads it.")
+    str, typer.Argument(metavar="JSON", help="The request as an object; - reads it from stdin.")
 ]
 Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds to wait for the answer.")]
 Metadata = Annotated[
@@ -48,9 +51,7 @@ def call(
     metadata: Metadata = None,
     as_json: Json = False,
 ) -> None:
-    """Call a method of the service.
-
-    The response goes to stdout as JSON, everything else to stderr.
+    r"""Call a method of the service. The response goes to stdout, everything else to stderr.
 
     [bold]Examples[/bold]
 
@@ -58,12 +59,17 @@ def call(
 
     workflows call listworkflows '{"userId": "ada", "filters": {"kind": "http"}}'
 
+    workflows call CreateWorkflow '{"user_id": "ada", "name": "Ping",
+    "kind": "http", "payload": "{\"url\": \"https://ping.example\"}",
+    "interval": 5, "max_consecutive_job_failures_allowed": 3}'
+
     workflows call CreateWorkflow - < request.json
 
-    workflows call ListWorkflows '{"user_id": "ada"}' --metadata x-request-id=r-1 --json
+    workflows call ListWorkflows '{"user_id": "ada"}' --json
+    --metadata x-request-id=r-1
     """
     found = _method(method)
-    message = _message(found.input_type, sys.stdin.read() if request == "-" else request)
+    message = _message(found.input_type, request)
     sent = [_pair(given) for given in metadata or ()]
     with failures_shown(target, as_json=as_json), connected(target) as channel:
         send = getattr(WorkflowsServiceStub(channel), found.name).with_call
@@ -72,14 +78,14 @@ def call(
 
 
 def _method(name: str) -> MethodDescriptor:
-    for known, method in SERVICE.methods_by_name.items():
-        if known.lower() == name.lower():
-            return method
-    give_up("\n  ".join([f"there is no method {name!r}; there are", *SERVICE.methods_by_name]))
+    methods = {known.lower(): method for known, method in SERVICE.methods_by_name.items()}
+    if name.lower() not in methods:
+        give_up("\n  ".join([f"there is no method {name!r}; there are", *SERVICE.methods_by_name]))
+    return methods[name.lower()]
 
 
 def _message(kind: Descriptor, text: str) -> Message:
-    """The request in a JSON text."""
+    """The request in a JSON text, or on stdin."""
     try:
         return ParseDict(_object(text), GetMessageClass(kind)())
     except ParseError as refused:
@@ -89,7 +95,7 @@ def _message(kind: Descriptor, text: str) -> Message:
 
 def _object(text: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = json.loads(sys.stdin.buffer.read().decode() if text == "-" else text)
     except (ValueError, RecursionError) as unreadable:
         give_up(f'the request is no JSON: {unreadable}\nGive an object: \'{{"user_id": "ada"}}\'')
     if not isinstance(document, dict):

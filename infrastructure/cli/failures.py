@@ -19,6 +19,7 @@ Detail = dict[str, Any]
 
 # In the order in which gRPC looks at them; the first that is set counts.
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+_LOOPBACK = ("127.", "localhost:", "[::1]:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,29 +67,28 @@ def _readable(packed: AnyMessage) -> Detail:
 
 
 def _hint(code: grpc.StatusCode, target: str) -> str:
-    """What to do about a status that did not come from the service's own code."""
+    """What to do about a status that does not come from the service's own code."""
     match code:
         case grpc.StatusCode.UNAVAILABLE:
             return _unreachable(target)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
-            return f"{target} did not answer in time.\n{_unreachable(target)}"
+            return f"No answer in time; a call waits longer with --timeout.\n{_unreachable(target)}"
         case grpc.StatusCode.UNIMPLEMENTED:
-            return (
-                f"What listens at {target} has no such method: is it the Workflows Service,"
-                " and as new as this command?"
-            )
+            return f"Is it the Workflows Service that listens at {target}, and is it up to date?"
     return ""
 
 
 def _unreachable(target: str) -> str:
-    listen = "" if target == DEFAULT_TARGET else f" --listen {target}"
-    lines = [
-        f"Is the service running at {target}? Start it: workflows serve{listen}",
-        "If it listens elsewhere, say where: --target host:port",
-    ]
+    lines = [f"Is the service running at {target}?"]
+    if target == DEFAULT_TARGET:
+        lines.append("  Start it: workflows serve")
+    elif target.startswith(_LOOPBACK):
+        lines.append(f"  Start it: workflows serve --listen {target}")
+    lines.append("  If it listens elsewhere, say where: --target host:port")
     if proxy := next((name for name in _PROXIES if os.environ.get(name)), None):
+        host = target.rpartition(":")[0]
         lines.append(
-            f"{proxy} is set, and gRPC obeys it even for 127.0.0.1: unset it, or set"
-            f" no_proxy={target.rpartition(':')[0]}"
+            f"{proxy} is set, and gRPC clients obey it even for 127.0.0.1.\n"
+            f"  Unset it, or set no_proxy={host}"
         )
     return "\n".join(lines)

@@ -7,19 +7,20 @@ from typing import Annotated, Any
 import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from infrastructure.cli.rendering import failures_shown
-from infrastructure.cli.target import DEFAULT_TARGET, SERVICE, Json, Target, connected
+from infrastructure.cli.target import DEFAULT_TARGET, SERVICE, Json, Target, connected, has_code
 
 ALIVE = ""  # the health protocol's name of the whole process
 READY = SERVICE.full_name
 SERVING = "SERVING"
 UNKNOWN = "SERVICE_UNKNOWN"
 
-_MEANINGS = {ALIVE: "the process is alive", READY: "ready for calls"}
+_MEANINGS = {ALIVE: "whether the process is alive", READY: "whether it takes calls"}
 _ANSWER_WITHIN = 3.0  # seconds
 _ASK_EVERY = 0.2  # seconds
 
@@ -41,7 +42,8 @@ def health(target: Target = DEFAULT_TARGET, wait: Wait = 0.0, as_json: Json = Fa
     workflows health --target 127.0.0.1:50053 --json
     """
     with failures_shown(target, as_json=as_json), connected(target) as channel:
-        statuses = _awaited(health_pb2_grpc.HealthStub(channel), wait)
+        with Console(stderr=True).status(f"asking {target}"):
+            statuses = _awaited(health_pb2_grpc.HealthStub(channel), wait)
     if as_json:
         facts = {"target": target, "serving": _serves(statuses), "statuses": dict(statuses)}
         Console().print_json(data=facts)
@@ -75,7 +77,7 @@ def _statuses(stub: Any) -> Statuses:
     try:
         listed = stub.List(health_pb2.HealthListRequest(), timeout=_ANSWER_WITHIN).statuses
     except grpc.RpcError as error:
-        if not _is(error, grpc.StatusCode.UNIMPLEMENTED):
+        if not has_code(error, grpc.StatusCode.UNIMPLEMENTED):
             raise
         return {name: _check(stub, name) for name in (ALIVE, READY)}
     found = {name: _name(response.status) for name, response in listed.items()}
@@ -87,13 +89,9 @@ def _check(stub: Any, name: str) -> str:
     try:
         return _name(stub.Check(request, timeout=_ANSWER_WITHIN).status)
     except grpc.RpcError as error:
-        if not _is(error, grpc.StatusCode.NOT_FOUND):
+        if not has_code(error, grpc.StatusCode.NOT_FOUND):
             raise
         return UNKNOWN
-
-
-def _is(error: grpc.RpcError, code: grpc.StatusCode) -> bool:
-    return isinstance(error, grpc.Call) and error.code() is code
 
 
 def _name(status: int) -> str:
@@ -105,12 +103,12 @@ def _serves(statuses: Statuses) -> bool:
 
 
 def _show(target: str, statuses: Statuses) -> None:
-    table = Table(title=f"Health of {target}", title_justify="left", title_style="bold")
-    for heading in ("service", "status", "meaning"):
+    table = Table(box=SIMPLE_HEAD)
+    for heading in (target, "status", "tells"):
         table.add_column(heading)
     for name, status in sorted(statuses.items()):
         style = "green" if status == SERVING else "bold red"
-        table.add_row(Text(name or "(all)"), Text(status, style), Text(_MEANINGS.get(name, "")))
+        table.add_row(Text(name or "(process)"), Text(status, style), Text(_MEANINGS.get(name, "")))
     Console().print(table)
     if not _serves(statuses):
         advice = "Not ready: its database is away, or it starts or stops. Wait: --wait 30"

@@ -13,9 +13,25 @@ from infrastructure.settings import Settings
 SERVICE = pb.DESCRIPTOR.services_by_name["WorkflowsService"]
 DEFAULT_TARGET: str = Settings.model_fields["listen"].default
 
+_LAST_PORT = 65535
+
+
+def _host_and_port(target: str) -> str:
+    """The target, if it is one. Left alone, gRPC takes a port above the last modulo 65536."""
+    host, _, port = target.rpartition(":")
+    if "/" in host or not host or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
+        raise typer.BadParameter(f"{target!r} is no host:port such as {DEFAULT_TARGET}")
+    return target
+
+
 Target = Annotated[
     str,
-    typer.Option("--target", envvar="WORKFLOWS_LISTEN", help="Where the service listens."),
+    typer.Option(
+        "--target",
+        envvar="WORKFLOWS_LISTEN",
+        help="Where the service listens.",
+        callback=_host_and_port,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Answer as JSON, failures too.")]
 
@@ -34,3 +50,8 @@ def trailing_of(call: grpc.Call) -> dict[str, str]:
     """The trailing metadata that is text, such as x-workflow-version."""
     pairs = call.trailing_metadata() or ()
     return {key: value for key, value in pairs if isinstance(value, str)}
+
+
+def has_code(error: grpc.RpcError, *codes: grpc.StatusCode) -> bool:
+    """Whether a call ended with one of these codes."""
+    return isinstance(error, grpc.Call) and error.code() in codes

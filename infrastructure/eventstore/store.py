@@ -106,7 +106,7 @@ def _select(
     return streams, entries
 
 
-def _batch(changes: Sequence[Change], now: datetime) -> tuple[str, str, str]:
+def _batch(changes: Sequence[Change], now: datetime) -> tuple[str, str, str | None]:
     """The events, rows and ledger entries of changes, as append_events() reads them."""
     events, rows, entries = [], [], []
     for change in changes:
@@ -135,7 +135,7 @@ def _batch(changes: Sequence[Change], now: datetime) -> tuple[str, str, str]:
             }
             for key, entry in change.ledger.items()
         ]
-    return _json(events), _json(rows), _json(entries)
+    return _json(events), _json(rows), _json(entries) if entries else None
 
 
 def _json(value: object) -> str:

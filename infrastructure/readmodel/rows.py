@@ -62,6 +62,7 @@ def row_of(change: Change, digest: bytes) -> Mapping[str, Any]:
     return {
         "id": change.workflow_id,
         "base_version": base.version if base else 0,
+        "events": len(change.events),
         "user_id": workflow.user_id,
         "name": workflow.name,
         "name_folded": folded(workflow.name),
