@@ -60,7 +60,7 @@ proto-image: $(VENV)/.dev ## Writes the image that later contracts are held agai
 bench: $(VENV)/.dev ## Measures speed beside references, and writes tests/benchmarks/RESULTS.md.
 	@$(BIN)/python -m tests.benchmarks
 
-lock: $(VENV)/.dev ## Resolves the lock files anew (needs uv on the PATH).
+lock: ## Resolves the lock files anew (needs uv on the PATH).
 	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" pyproject.toml requirements-build.in -o requirements.lock
 	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --group dev -c requirements.lock -o requirements-dev.lock
 
