@@ -1,6 +1,7 @@
 """Tells a story to the service; what the service has heard before is not told again."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -46,30 +47,23 @@ class Storyteller:
         created, call = self._service.CreateWorkflow.with_call(
             _creation(story), timeout=ANSWER_WITHIN
         )
-        if trailing_of(call).get("x-replayed") != "true":
-            return 1 + self._tell_after(story, created.id, version=1)
+        heard = trailing_of(call).get("x-replayed") == "true"
+        told = 0 if heard else 1
         try:
-            return self._tell_after(story, created.id, self._version(story, created.id))
+            version = self._version(story, created.id) if heard else 1
+            for step, place in _steps_after(version, story, created.id):
+                self._tell_step(step, place)
+                told += 1
         except grpc.RpcError as error:
-            if has_code(error, *_OVER):
-                return 0
-            raise
+            if not has_code(error, *_OVER):
+                raise
+        return told
 
     def _version(self, story: Story, workflow_id: str) -> int:
         """The version of a workflow: each step of its story added one."""
         request = pb.GetWorkflowRequest(id=workflow_id, user_id=story.user)
         _, call = self._service.GetWorkflow.with_call(request, timeout=ANSWER_WITHIN)
         return int(trailing_of(call)["x-workflow-version"])
-
-    def _tell_after(self, story: Story, workflow_id: str, version: int) -> int:
-        told = 0
-        workflow = story
-        for leads_to, step in enumerate(story.steps, start=2):
-            workflow = _after(workflow, step)
-            if leads_to > version:
-                self._tell_step(step, _Place(workflow_id, workflow, f"{story.key}/{leads_to}"))
-                told += 1
-        return told
 
     def _tell_step(self, step: Step, place: _Place) -> None:
         service, user = self._service, place.workflow.user
@@ -99,6 +93,15 @@ class Storyteller:
                 service.DeleteWorkflow(deletion, timeout=ANSWER_WITHIN)
             case _:
                 assert_never(step)
+
+
+def _steps_after(version: int, story: Story, workflow_id: str) -> Iterator[tuple[Step, _Place]]:
+    """The steps of a story that lead beyond a version, each with its place."""
+    workflow = story
+    for leads_to, step in enumerate(story.steps, start=2):
+        workflow = _after(workflow, step)
+        if leads_to > version:
+            yield step, _Place(workflow_id, workflow, f"{story.key}/{leads_to}")
 
 
 def _after(workflow: Story, step: Step) -> Story:

@@ -13,8 +13,10 @@ from eventsourcing.application import Application
 from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import (
     InfrastructureFactory,
+    InterfaceError,
     JSONTranscoder,
     Mapper,
+    OperationalError,
     StoredEvent,
     Transcoder,
 )
@@ -28,14 +30,9 @@ from eventsourcing.utils import Environment, EnvType
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application.ports import StoredDataDamaged
+from application.ports import StoreUnavailable
 from infrastructure.eventstore import stored_form
 from infrastructure.postgres.connection import BoundedConnection, configure
-
-_POSITION = """
-    SELECT notification_id FROM workflow_events
-    WHERE originator_id = %s AND originator_version = %s
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +64,24 @@ class StoredFormMapper(Mapper[UUID]):
 
 
 class ReadingRecorder(PostgresApplicationRecorder):
-    """The library's recorder without its insert."""
+    """The library's recorder without its insert, and without its ten tries."""
+
+    def select_events(
+        self,
+        originator_id: UUID | str,
+        *,
+        gt: int | None = None,
+        lte: int | None = None,
+        desc: bool = False,
+        limit: int | None = None,
+    ) -> Sequence[StoredEvent]:
+        """A stream's events. Raises StoreUnavailable after one try: callers have deadlines."""
+        once = PostgresApplicationRecorder.select_events.__wrapped__
+        try:
+            found = once(self, originator_id, gt=gt, lte=lte, desc=desc, limit=limit)
+        except (OperationalError, InterfaceError) as lost:
+            raise StoreUnavailable("the database does not answer") from lost
+        return cast("Sequence[StoredEvent]", found)
 
     def insert_events(
         self,
@@ -134,14 +148,9 @@ class WorkflowLog(Application[UUID]):
         return StoredFormMapper(self.construct_transcoder())
 
     def history(self, workflow_id: str, after_version: int = 0) -> Iterator[Envelope]:
-        """A workflow's events in order, those after a version only. Raises StoredDataDamaged."""
+        """A workflow's events in order, those after a version only.
+
+        Raises StoredDataDamaged or StoreUnavailable.
+        """
         events = self.events.get(UUID(workflow_id), gt=after_version)
         return cast("Iterator[Envelope]", events)
-
-    def position(self, workflow_id: str, version: int) -> int:
-        """The feed position of an event that exists."""
-        with self._datastore.get_connection() as connection:
-            row = connection.execute(_POSITION, (workflow_id, version)).fetchone()
-        if row is None:
-            raise StoredDataDamaged(f"event {version} of workflow {workflow_id} is missing")
-        return int(row["notification_id"])

@@ -14,6 +14,7 @@ from application.ports import (
     LedgerEntry,
     LedgerKey,
     Loaded,
+    StoredDataDamaged,
     StoreUnavailable,
     Stream,
 )
@@ -25,10 +26,17 @@ from infrastructure.postgres.connection import BoundedConnection, array_of
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.rows import SHAPE, STATE_COLUMNS, row_of, workflow_of
 
+# A stream whose row is lost answers too, with an empty row: its events are there.
 _LOAD_STREAMS = f"""
-    SELECT id::text, version, position, digest, shape, {STATE_COLUMNS}
-    FROM workflows WHERE id = ANY (%s::uuid[])
+    SELECT asked.id::text, w.version, w.position, w.digest, w.shape, {STATE_COLUMNS}
+    FROM unnest(%s::uuid[]) AS asked(id) LEFT JOIN workflows AS w ON w.id = asked.id
+    WHERE w.id IS NOT NULL
+       OR EXISTS (SELECT FROM workflow_events AS e WHERE e.originator_id = asked.id)
 """  # noqa: S608 - the columns are a constant
+_POSITION = """
+    SELECT notification_id FROM workflow_events
+    WHERE originator_id = %s AND originator_version = %s
+"""
 _LOAD_LEDGER = """
     SELECT l.scope, l.key, l.workflow_id::text, l.request_hash, l.version,
            l.threshold_reached, l.position
@@ -49,14 +57,7 @@ class PostgresEventStore:
     def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
         """See EventStore.load. A stream whose row is missing or outdated is replayed."""
         rows, entries = self._session.read(lambda connection: _select(connection, ids, keys))
-        streams = {
-            row[0]: Stream(workflow_of(row[5:]), row[1], row[2], row[3])
-            for row in rows
-            if row[4] == SHAPE
-        }
-        for workflow_id in ids:
-            if workflow_id not in streams and (stream := self._replay(workflow_id)):
-                streams[workflow_id] = stream
+        streams = {row[0]: self._stream(row) for row in rows}
         ledger = {LedgerKey(row[0], row[1]): LedgerEntry(*row[2:]) for row in entries}
         return Loaded(streams, ledger)
 
@@ -76,16 +77,26 @@ class PostgresEventStore:
             raise AppendRefused("the database refused the append") from refused
         return _positions(changes, last_position, frozenset(left_out))
 
-    def _replay(self, workflow_id: str) -> Stream | None:
+    def _stream(self, row: tuple[Any, ...]) -> Stream:
+        if row[4] == SHAPE:
+            return Stream(workflow_of(row[5:]), row[1], row[2], row[3])
+        return self._replay(row[0])
+
+    def _replay(self, workflow_id: str) -> Stream:
         workflow: Workflow | None = None
         version, digest = 0, b""
         for envelope in self._log.history(workflow_id):
-            workflow = evolve(workflow, envelope.stored.event)
+            try:
+                workflow = evolve(workflow, envelope.stored.event)
+            except ValueError as impossible:
+                raise StoredDataDamaged(str(impossible)) from impossible
             version, digest = envelope.originator_version, envelope.stored.digest
         if workflow is None:
-            return None
-        position = self._log.position(workflow_id, version)
-        return Stream(workflow, version, position, digest, replayed=True)
+            raise StoredDataDamaged(f"workflow {workflow_id} has a row and no events")
+        rows = self._session.read(
+            lambda connection: connection.execute(_POSITION, (workflow_id, version)).fetchall()
+        )
+        return Stream(workflow, version, rows[0][0], digest, replayed=True)
 
 
 def _select(

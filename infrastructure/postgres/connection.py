@@ -24,6 +24,10 @@ _GUARDS = (
     f"SET idle_in_transaction_session_timeout = '{TRANSACTION_WITHIN}s'",
     "SET synchronous_commit = on",
     "SET timezone = 'UTC'",
+    # Plans are kept while tables grow: one made on a small table must not scan a large one.
+    "SET enable_seqscan = off",
+    "SET enable_hashjoin = off",
+    "SET enable_mergejoin = off",
 )
 
 
