@@ -41,9 +41,12 @@ def health(target: Target = DEFAULT_TARGET, wait: Wait = 0.0, as_json: Json = Fa
 
     workflows health --target 127.0.0.1:50053 --json
     """
-    with failures_shown(target, as_json=as_json), connected(target) as channel:
-        with Console(stderr=True).status(f"asking {target}"):
-            statuses = _awaited(health_pb2_grpc.HealthStub(channel), wait)
+    with (
+        failures_shown(target, as_json=as_json),
+        connected(target) as channel,
+        Console(stderr=True).status(f"asking {target}"),
+    ):
+        statuses = _awaited(health_pb2_grpc.HealthStub(channel), wait)
     if as_json:
         facts = {"target": target, "serving": _serves(statuses), "statuses": dict(statuses)}
         Console().print_json(data=facts)

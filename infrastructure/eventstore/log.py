@@ -30,9 +30,15 @@ from eventsourcing.utils import Environment, EnvType
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application.ports import StoreUnavailable
+from application.ports import StoredDataDamaged, StoreUnavailable
 from infrastructure.eventstore import stored_form
 from infrastructure.postgres.connection import BoundedConnection, configure
+
+
+_POSITION = """
+    SELECT notification_id FROM workflow_events
+    WHERE originator_id = %s AND originator_version = %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +160,14 @@ class WorkflowLog(Application[UUID]):
         """
         events = self.events.get(UUID(workflow_id), gt=after_version)
         return cast("Iterator[Envelope]", events)
+
+    def position(self, workflow_id: str, version: int) -> int:
+        """The feed position of an event. Raises StoredDataDamaged where there is no such event."""
+        try:
+            with self._datastore.get_connection() as connection:
+                row = connection.execute(_POSITION, (workflow_id, version)).fetchone()
+        except (OperationalError, InterfaceError) as lost:
+            raise StoreUnavailable("the database does not answer") from lost
+        if row is None:
+            raise StoredDataDamaged(f"event {version} of workflow {workflow_id} is missing")
+        return int(row["notification_id"])

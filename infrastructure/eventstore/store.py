@@ -33,10 +33,6 @@ _LOAD_STREAMS = f"""
     WHERE w.id IS NOT NULL
        OR EXISTS (SELECT FROM workflow_events AS e WHERE e.originator_id = asked.id)
 """  # noqa: S608 - the columns are a constant
-_POSITION = """
-    SELECT notification_id FROM workflow_events
-    WHERE originator_id = %s AND originator_version = %s
-"""
 _LOAD_LEDGER = """
     SELECT l.scope, l.key, l.workflow_id::text, l.request_hash, l.version,
            l.threshold_reached, l.position
@@ -93,10 +89,8 @@ class PostgresEventStore:
             version, digest = envelope.originator_version, envelope.stored.digest
         if workflow is None:
             raise StoredDataDamaged(f"workflow {workflow_id} has a row and no events")
-        rows = self._session.read(
-            lambda connection: connection.execute(_POSITION, (workflow_id, version)).fetchall()
-        )
-        return Stream(workflow, version, rows[0][0], digest, replayed=True)
+        position = self._log.position(workflow_id, version)
+        return Stream(workflow, version, position, digest, replayed=True)
 
 
 def _select(
