@@ -105,8 +105,11 @@ def _serve(settings: Settings, found: Database, *, as_json: bool) -> None:
         )
         return
     with reserved(settings.listen) as address:
-        _announce(address, found, settings.workers, as_json=as_json)
-        Supervisor(settings.model_copy(update={"listen": address}), found.dsn).run()
+        Supervisor(
+            settings.model_copy(update={"listen": address}),
+            found.dsn,
+            lambda: _announce(address, found, settings.workers, as_json=as_json),
+        ).run()
 
 
 def _announce(address: str, found: Database, workers: int, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Callable
 from multiprocessing import parent_process
+from multiprocessing.synchronize import Semaphore
 
 import uvloop
 
@@ -17,10 +18,13 @@ def serve_one(settings: Settings, dsn: str, started: Callable[[int], None]) -> N
     uvloop.run(_serve(settings, dsn, started, shares_port=False))
 
 
-def serve_until_told(settings: Settings, dsn: str) -> None:
-    """Serves as one of several processes on a port until told, or until the supervisor is gone."""
+def serve_until_told(settings: Settings, dsn: str, ready: Semaphore) -> None:
+    """Serves as one of several processes on a port until told, or until the supervisor is gone.
+
+    Releases `ready` once, when it serves.
+    """
     configure_logs()
-    uvloop.run(_serve(settings, dsn, lambda _: None, shares_port=True))
+    uvloop.run(_serve(settings, dsn, lambda _: ready.release(), shares_port=True))
 
 
 async def _serve(

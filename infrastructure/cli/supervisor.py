@@ -4,7 +4,7 @@ import multiprocessing
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
@@ -25,9 +25,12 @@ _log = structlog.get_logger()
 class Supervisor:
     """Keeps a number of workers alive until told to stop."""
 
-    def __init__(self, settings: Settings, dsn: str) -> None:
+    def __init__(self, settings: Settings, dsn: str, started: Callable[[], None]) -> None:
+        """`started` is called once, when every worker serves."""
         self._settings = settings
         self._dsn = dsn
+        self._started = started
+        self._ready = _spawn.Semaphore(0)
         self._workers: list[SpawnProcess] = []
         self._stopping = False
 
@@ -36,9 +39,14 @@ class Supervisor:
         previous = {s: signal.signal(s, self._stop) for s in (signal.SIGTERM, signal.SIGINT)}
         try:
             self._workers = [self._start() for _ in range(self._settings.workers)]
+            awaited = self._settings.workers
             while not self._stopping:
-                wait([worker.sentinel for worker in self._workers], timeout=0.2)
+                wait([worker.sentinel for worker in self._workers], timeout=0.1)
                 self._restart_the_dead()
+                while awaited and self._ready.acquire(block=False):
+                    awaited -= 1
+                    if not awaited:
+                        self._started()
             self._drain()
         finally:
             for number, handler in previous.items():
@@ -52,7 +60,9 @@ class Supervisor:
     def _start(self) -> SpawnProcess:
         # Not daemonic: a worker that is told to stop must be waited for, not killed.
         worker = _spawn.Process(
-            target=serve_until_told, args=(self._settings, self._dsn), name="workflows-worker"
+            target=serve_until_told,
+            args=(self._settings, self._dsn, self._ready),
+            name="workflows-worker",
         )
         worker.start()
         return worker

@@ -34,7 +34,6 @@ from application.ports import StoredDataDamaged, StoreUnavailable
 from infrastructure.eventstore import stored_form
 from infrastructure.postgres.connection import BoundedConnection, configure
 
-
 _POSITION = """
     SELECT notification_id FROM workflow_events
     WHERE originator_id = %s AND originator_version = %s
