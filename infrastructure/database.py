@@ -12,16 +12,11 @@ from infrastructure.postgres.connection import with_network_guards
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.settings import Settings
 
-LEAST_VERSION = (
-    17  # the first with transaction_timeout, which frees the append lock of a dead client
-)
+LEAST_VERSION = 170000  # as the server counts: 17, the first with transaction_timeout
 
 
 class DatabaseUnusable(Exception):
     """The database cannot be reached, or is too old."""
-
-
-LEAST_VERSION = 170000  # as the server counts
 
 
 @dataclass(frozen=True, slots=True)

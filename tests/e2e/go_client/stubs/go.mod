@@ -1,0 +1,3 @@
+module github.com/hitesh22rana/chronoverse
+
+go 1.24.0

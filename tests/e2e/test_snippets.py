@@ -1,0 +1,113 @@
+"""What the README shows is run as it stands there, but for the address."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.go_client.workspace import GoWorkspace
+from tests.e2e.service import Service
+
+SNIPPETS = Path(__file__).with_name("snippets")
+ROOT = Path(__file__).parents[2]
+ADDRESS = "127.0.0.1:50052"
+TOOLS = ".venv/bin/"
+WITHIN = 120.0  # seconds: patience with a slow machine, not an expectation
+
+
+@pytest.fixture
+def alice(service: Service) -> "Alice":
+    """The user of all snippets."""
+    return Alice(service)
+
+
+class Alice:
+    """Her one workflow: whichever snippet comes first creates it, the others meet its key."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def snippet(self, name: str) -> str:
+        """A snippet that calls the service under test."""
+        text = (SNIPPETS / name).read_text()
+        assert ADDRESS in text
+        return text.replace(ADDRESS, self._service.address)
+
+    def workflow(self) -> str:
+        """The id of the one workflow that she has."""
+        (workflow_id,) = self._service.client.walk("alice")
+        return workflow_id
+
+
+def test_buf_curl_creates_and_lists_a_workflow(alice: Alice) -> None:
+    tools = f"{Path(sys.executable).parent}/"
+    script = alice.snippet("call.sh").replace(TOOLS, tools)
+
+    created, page = documents(run("bash", "-euo", "pipefail", "-c", script))
+
+    assert created == {"id": alice.workflow()}
+    (listed,) = page["workflows"]
+    assert listed["id"] == alice.workflow()
+    assert listed["name"] == "Nightly report"
+    assert listed["buildStatus"] == "pending"
+
+
+def test_python_creates_and_gets_a_workflow(alice: Alice, tmp_path: Path) -> None:
+    script = tmp_path / "call.py"
+    script.write_text(alice.snippet("call.py"))
+
+    output = run(sys.executable, str(script))
+
+    assert output == f"{alice.workflow()} Nightly report pending\n"
+
+
+def test_go_creates_and_gets_a_workflow(alice: Alice, tmp_path: Path) -> None:
+    workspace = GoWorkspace(tmp_path)
+    workspace.add("call", alice.snippet("call.go"))
+    assert not workspace.run("gofmt", "-l", "call")
+
+    output = run(str(workspace.build("call")))
+
+    assert output == f"{alice.workflow()} Nightly report pending\n"
+
+
+def test_the_readme_shows_every_snippet_as_it_is_run() -> None:
+    shown = re.findall(
+        r"<!-- snippet: (\S+) -->\n(?:```\w+\n(.*?)```\n)?",
+        (ROOT / "README.md").read_text(),
+        re.DOTALL,
+    )
+
+    assert sorted(shown) == sorted(
+        (file.name, file.read_text()) for file in SNIPPETS.glob("call.*")
+    )
+
+
+def run(*command: str) -> str:
+    """What a command prints; it must succeed, and reaches this machine without a proxy."""
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"},
+        capture_output=True,
+        text=True,
+        timeout=WITHIN,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def documents(text: str) -> list[dict[str, Any]]:
+    """The JSON documents that stand one after the other in a text."""
+    found = []
+    while text := text.lstrip():
+        document, end = json.JSONDecoder().raw_decode(text)
+        found.append(document)
+        text = text[end:]
+    return found
