@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CalledProcessError
 
 from psycopg import Connection, OperationalError
 from psycopg.conninfo import conninfo_to_dict
@@ -35,7 +36,7 @@ def database(settings: Settings) -> Iterator[Database]:
     Raises DatabaseUnusable.
     """
     if settings.database_url is None:
-        embedded = EmbeddedPostgres(settings.data_dir)
+        embedded = _start(settings.data_dir)
         try:
             yield Database(embedded.dsn, _describe(embedded.dsn, "embedded"), settings.data_dir)
         finally:
@@ -43,6 +44,17 @@ def database(settings: Settings) -> Iterator[Database]:
     else:
         dsn = settings.database_url.get_secret_value()
         yield Database(dsn, _describe(dsn, _place(dsn)), None)
+
+
+def _start(data_dir: Path) -> EmbeddedPostgres:
+    try:
+        return EmbeddedPostgres(data_dir)
+    except (OSError, CalledProcessError) as unusable:
+        reason = unusable.strerror if isinstance(unusable, OSError) else "PostgreSQL did not start"
+        raise DatabaseUnusable(
+            f"The embedded PostgreSQL cannot use {data_dir}: {reason}."
+            f" See {data_dir / 'postgres' / 'log'}, or choose another folder: --data-dir"
+        ) from unusable
 
 
 def _describe(dsn: str, place: str) -> str:

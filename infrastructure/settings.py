@@ -9,11 +9,15 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+_LAST_PORT = 65535
+
 
 class Settings(BaseSettings):
     """What can be chosen about a running service."""
 
-    model_config = SettingsConfigDict(env_prefix="WORKFLOWS_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="WORKFLOWS_", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     listen: Annotated[
         str, Field(description="Address to serve on, host:port; without authentication, loopback.")
@@ -39,7 +43,8 @@ class Settings(BaseSettings):
     @classmethod
     def _loopback_only(cls, listen: str) -> str:
         host, _, port = listen.rpartition(":")
-        if not port.isdigit() or int(port) > 65535 or not host:  # noqa: PLR2004 - the last port
+        is_port = port.isdecimal() and int(port) <= _LAST_PORT
+        if not is_port or not host or (":" in host and not host.startswith("[")):
             raise ValueError(f"{listen!r} is no host:port such as 127.0.0.1:50052")
         if not _is_loopback(host):
             raise ValueError(

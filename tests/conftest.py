@@ -21,7 +21,7 @@ from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import migrate
 from infrastructure.postgres.session import Session
 
-# No verdict depends on the speed of a machine, and nothing is left behind in the tree.
+# No verdict depends on the speed of a machine, and none on an earlier run.
 settings.register_profile(
     "workflows",
     max_examples=60,

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,17 +48,16 @@ def failure_of(error: grpc.RpcError, target: str) -> Failure:
 
 
 def _details(call: grpc.Call) -> Iterator[Detail]:
+    """The details that can be read; without the others, code and message still stand."""
     for key, value in call.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
-            try:
-                status = Status.FromString(value)
-            except DecodeError:
-                return  # The code and the message still stand.
-            yield from map(_readable, status.details)
+            with suppress(DecodeError):
+                for packed in Status.FromString(value).details:
+                    yield _readable(packed)
 
 
 def _readable(packed: AnyMessage) -> Detail:
-    """A detail as JSON, with its message's full name as `type`."""
+    """A detail as JSON, with its message's full name as `type`. Raises DecodeError."""
     name = packed.TypeName()
     kind = getattr(error_details_pb2, name.removeprefix("google.rpc."), None)
     if kind is None:

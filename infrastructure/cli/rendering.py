@@ -77,7 +77,9 @@ def _error_info(info: Mapping[str, Any]) -> Rows:
 
 
 def _bad_request(bad: Mapping[str, Any]) -> Rows:
-    pairs = [(v.get("field", ""), v.get("description", "")) for v in bad["field_violations"]]
+    pairs = [
+        (v.get("field", ""), v.get("description", "")) for v in bad.get("field_violations", ())
+    ]
     return [(field, text.removeprefix(f"{field} ")) for field, text in pairs]
 
 
@@ -86,7 +88,7 @@ def _resource_info(info: Mapping[str, Any]) -> Rows:
 
 
 def _precondition_failure(failure: Mapping[str, Any]) -> Rows:
-    return [(v.get("type", ""), v.get("subject", "")) for v in failure["violations"]]
+    return [(v.get("type", ""), v.get("subject", "")) for v in failure.get("violations", ())]
 
 
 def _retry_info(info: Mapping[str, Any]) -> Rows:

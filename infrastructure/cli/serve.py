@@ -2,8 +2,9 @@
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
@@ -11,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from infrastructure.cli.logs import configure_logs
+from infrastructure.cli.rendering import give_up
 from infrastructure.cli.serving import serve_one
 from infrastructure.cli.supervisor import Supervisor, reserved
+from infrastructure.cli.target import Json
 from infrastructure.database import Database, DatabaseUnusable, database
 from infrastructure.postgres.migrations import SchemaMismatch
 from infrastructure.postgres.migrations import migrate as apply_migrations
@@ -31,7 +34,6 @@ Terminate = Annotated[
     bool | None, typer.Option(help="Whether reaching the failure maximum ends a workflow.")
 ]
 Workers = Annotated[int | None, typer.Option(help="Server processes that share the address.")]
-Json = Annotated[bool, typer.Option("--json", help="Answer as JSON.")]
 
 
 def serve(
@@ -43,8 +45,9 @@ def serve(
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
-    """Serve until Ctrl-C or SIGTERM. Every flag is also a variable: --page-size is
-    WORKFLOWS_PAGE_SIZE.
+    """Serve until Ctrl-C or SIGTERM.
+
+    Every flag is also a variable: --page-size is WORKFLOWS_PAGE_SIZE.
 
     [bold]Examples[/bold]
 
@@ -68,7 +71,7 @@ def serve(
             apply_migrations(found.dsn)
             _serve(settings, found, as_json=as_json)
     except (AddressInUse, DatabaseUnusable, SchemaMismatch) as refused:
-        _give_up(str(refused))
+        give_up(str(refused))
 
 
 def migrate(
@@ -88,7 +91,7 @@ def migrate(
         with database(_settings(database_url=database_url, data_dir=data_dir)) as found:
             applied = list(apply_migrations(found.dsn))
     except (DatabaseUnusable, SchemaMismatch) as refused:
-        _give_up(str(refused))
+        give_up(str(refused))
     if as_json:
         Console().print_json(data={"applied": applied})
     else:
@@ -137,9 +140,10 @@ def _settings(**given: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as invalid:
-        _give_up("\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in invalid.errors()))
+        give_up("\n".join(_complaint(error) for error in invalid.errors()))
 
 
-def _give_up(message: str) -> NoReturn:
-    Console(stderr=True).print(f"[bold red]error[/bold red] {message}", highlight=False)
-    raise typer.Exit(1)
+def _complaint(error: Mapping[str, Any]) -> str:
+    """A validation error in our words, without the validator's own."""
+    setting = ".".join(map(str, error["loc"]))
+    return f"{setting}: {error['msg'].removeprefix('Value error, ')}"

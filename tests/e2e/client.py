@@ -185,8 +185,8 @@ def refused(call: Callable[[], object]) -> Refused:
     return caught.value
 
 
-def together(calls: Sequence[Callable[[], T]]) -> list[T | Refused]:
-    """The outcomes of calls that are all under way at once, in their order."""
+def together(calls: Sequence[Callable[[], T]], at_once: int = 0) -> list[T | Refused]:
+    """The outcomes, in order, of calls that are under way at once: all, or so many of them."""
 
     def outcome(call: Callable[[], T]) -> T | Refused:
         try:
@@ -194,5 +194,5 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T | Refused]:
         except Refused as refusal:
             return refusal
 
-    with ThreadPoolExecutor(len(calls)) as threads:
+    with ThreadPoolExecutor(at_once or len(calls)) as threads:
         return list(threads.map(outcome, calls))

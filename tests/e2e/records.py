@@ -1,0 +1,66 @@
+"""What the database holds, read past the service: events, rows, ledger, and their agreement."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+import psycopg
+
+from domain.workflow import replay
+from infrastructure.eventstore.log import WorkflowLog
+from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
+
+_ROWS = (
+    f"SELECT id::text, version, position, created_position, digest, {STATE_COLUMNS} FROM workflows"
+)
+_EVENTS = """
+    SELECT topic FROM workflow_events WHERE originator_id = %s ORDER BY originator_version
+"""
+_LEDGER_ASTRAY = """
+    SELECT count(*) FROM command_ledger AS l LEFT JOIN workflow_events AS e
+      ON e.originator_id = l.workflow_id AND e.originator_version = l.version
+     AND e.notification_id <= l.position
+    WHERE e.notification_id IS NULL
+"""
+
+
+def select(dsn: str, query: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
+    """The rows of a query."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return connection.execute(query, parameters).fetchall()
+
+
+def value(dsn: str, query: str, *parameters: object) -> Any:
+    """The single value of a query."""
+    [(found,)] = select(dsn, query, *parameters)
+    return found
+
+
+def events_of(dsn: str, workflow_id: str) -> Sequence[str]:
+    """The stored names of a workflow's events without their version, in order."""
+    return [name.removesuffix(".v1") for (name,) in select(dsn, _EVENTS, workflow_id)]
+
+
+def assert_consistent(dsn: str) -> None:
+    """Every row is the fold of its events, positions are gapless, the ledger points at events."""
+    rows = select(dsn, _ROWS)
+    with closing(WorkflowLog(dsn)) as log:
+        for workflow_id, version, position, created_position, digest, *columns in rows:
+            history = list(log.history(workflow_id))
+            assert [e.originator_version for e in history] == list(range(1, version + 1))
+            assert workflow_of(tuple(columns)) == replay(e.stored.event for e in history)
+            digests = [e.stored.digest for e in history]
+            assert [e.stored.previous for e in history] == [b"", *digests[:-1]]
+            assert digest == digests[-1]
+            assert position == log.position(workflow_id, version)
+            assert created_position == log.position(workflow_id, 1)
+    streams = value(dsn, "SELECT count(DISTINCT originator_id) FROM workflow_events")
+    assert streams == len(rows)
+    assert positions_are_gapless(dsn)
+    assert value(dsn, _LEDGER_ASTRAY) == 0
+
+
+def positions_are_gapless(dsn: str) -> bool:
+    """Whether the feed has each position from 1 to its last exactly once."""
+    found = select(dsn, "SELECT notification_id FROM workflow_events ORDER BY notification_id")
+    return [position for (position,) in found] == list(range(1, len(found) + 1))
