@@ -70,10 +70,7 @@ class CommandHandler:
         outcomes: dict[int, Outcome] = {}
         waiting: Waiting = list(enumerate(batch))
         for _ in range(self._attempts):
-            try:
-                outcomes |= self._attempt(waiting)
-            except (StoreUnavailable, OutcomeUnknown) as fault:
-                outcomes |= dict.fromkeys((index for index, _ in waiting), fault)
+            outcomes |= self._attempt(waiting)
             waiting = [item for item in waiting if item[0] not in outcomes]
             if not waiting:
                 break
@@ -89,6 +86,8 @@ class CommandHandler:
             verdicts = [(index, decisions.decide(submission)) for index, submission in waiting]
             changes = decisions.changes
             positions = self._store.append(list(changes.values())) if changes else {}
+        except (StoreUnavailable, OutcomeUnknown) as fault:
+            return dict.fromkeys((index for index, _ in waiting), fault)
         except (AppendRefused, StoredDataDamaged) as fault:
             if len(waiting) == 1:
                 return {waiting[0][0]: fault}
@@ -169,11 +168,13 @@ def _settle(
     verdict: _Verdict, changes: Mapping[str, Change], positions: Mapping[str, int]
 ) -> Outcome | None:
     """The final outcome; None where it rests on a change that was not recorded."""
-    if verdict.workflow_id not in changes:
-        return verdict.answer
-    position = positions.get(verdict.workflow_id)
-    if position is None:
+    answer = verdict.answer
+    change = changes.get(verdict.workflow_id)
+    if change is None:
+        return answer
+    end = positions.get(verdict.workflow_id)
+    if end is None:
         return None
-    if isinstance(verdict.answer, Done) and not verdict.answer.replayed:
-        return replace(verdict.answer, position=position)
-    return verdict.answer
+    if isinstance(answer, Done) and not answer.replayed and answer.version > change.base_version:
+        return replace(answer, position=end - (change.version - answer.version))
+    return answer

@@ -95,9 +95,14 @@ class Change:
     ledger: dict[LedgerKey, LedgerEntry] = field(default_factory=dict)
 
     @property
+    def base_version(self) -> int:
+        """The stream version that this change was decided on; 0 for a new workflow."""
+        return self.base.version if self.base else 0
+
+    @property
     def version(self) -> int:
         """The stream version after this change."""
-        return (self.base.version if self.base else 0) + len(self.events)
+        return self.base_version + len(self.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,8 @@ class EventStore(Protocol):
     def append(self, changes: Sequence[Change]) -> Mapping[str, int]:
         """Records changes in one transaction: events, current states and ledger entries.
 
-        Answers with the feed position after each workflow's change. A change is left out where
+        Answers with the feed position at which each workflow's change ends; the events of one
+        change stand one after the other. A change is left out where
         its stream has moved on or one of its keys is taken: decide it again. Positions are
         gapless and in commit order. What is answered is durable.
 

@@ -35,8 +35,10 @@ class Filters:
                 fields.build_status(self.build_status) if self.build_status else None,
             ),
             ("filters.interval_min", fields.interval_bound(self.interval_min)),
-            ("filters.interval_max", fields.interval_bound(self.interval_max)),
-            ("filters.interval_max", self._empty_range()),
+            (
+                "filters.interval_max",
+                fields.interval_bound(self.interval_max) or self._empty_range(),
+            ),
         )
 
     def _empty_range(self) -> str | None:

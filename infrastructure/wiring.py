@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 from psycopg import AsyncConnection, Error
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 from uuid_utils import uuid7
 
 from application.cursors import Cursors
@@ -17,7 +17,12 @@ from application.handler import CommandHandler
 from application.queries import Queries
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
-from infrastructure.postgres.connection import configure_async, with_network_guards
+from infrastructure.postgres.connection import (
+    ANSWER_WITHIN,
+    BoundedAsyncConnection,
+    configure_async,
+    with_network_guards,
+)
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.views import PostgresViews
 from infrastructure.rpc import health, server
@@ -85,12 +90,12 @@ async def running(
 def _readers(dsn: str) -> Pool:
     return AsyncConnectionPool(
         dsn,
-        connection_class=AsyncConnection[Any],
+        connection_class=BoundedAsyncConnection,
         kwargs={"autocommit": True},
         configure=configure_async,
         min_size=READERS,
         max_size=READERS,
-        timeout=5,
+        timeout=ANSWER_WITHIN,
         open=False,
     )
 
@@ -105,8 +110,8 @@ async def _cursor_secret(readers: Pool) -> bytes:
 
 
 async def _is_ready(readers: Pool) -> bool:
-    with suppress(Error, PoolTimeout, TimeoutError):
-        async with asyncio.timeout(2), readers.connection(timeout=2) as connection:
+    with suppress(Error):
+        async with readers.connection() as connection:
             await connection.execute("SELECT 1")
             return True
     return False

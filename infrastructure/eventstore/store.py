@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from psycopg import Error, InterfaceError, OperationalError
+from psycopg import Error, OperationalError
 from uuid_utils import uuid7
 
 from application.ports import (
@@ -65,12 +65,12 @@ class PostgresEventStore:
         try:
             with connection.cursor() as cursor:
                 last_position, left_out = cursor.execute(_APPEND, parameters).fetchall()[0]
-        except (OperationalError, InterfaceError) as lost:
+        except Error as error:
             if self._session.is_lost():
                 return settle(self._session, append_id, changes)
-            raise StoreUnavailable("the database could not take the append") from lost
-        except (Error, UnicodeEncodeError) as refused:
-            raise AppendRefused("the database refused the append") from refused
+            if isinstance(error, OperationalError):
+                raise StoreUnavailable("the database could not take the append") from error
+            raise AppendRefused("the database refused the append") from error
         return _positions(changes, last_position, frozenset(left_out))
 
     def _stream(self, row: tuple[Any, ...]) -> Stream:
@@ -116,8 +116,7 @@ def _batch(changes: Sequence[Change], now: datetime) -> tuple[str, str, str | No
     events, rows, entries = [], [], []
     for change in changes:
         digest = change.base.digest if change.base else b""
-        first = change.version - len(change.events) + 1
-        for version, recorded in enumerate(change.events, first):
+        for version, recorded in enumerate(change.events, change.base_version + 1):
             state = stored_form.write(recorded, digest, now)
             digest = stored_form.digest(state)
             events.append(

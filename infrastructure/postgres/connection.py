@@ -3,16 +3,17 @@
 from collections.abc import Iterable
 from typing import Any
 
-from psycopg import AsyncConnection, Connection
+from psycopg import AsyncConnection, Connection, OperationalError
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
 
-TRANSACTION_WITHIN = 4.0  # seconds: the longest that a lost client can hold the append lock
-ANSWER_WITHIN = 4.8  # seconds: the longest that a client waits for a server that fell silent
+TRANSACTION_WITHIN = 3.0  # seconds: the longest that a lost client can hold the append lock
+ANSWER_WITHIN = 3.5  # seconds: the longest that a client waits for a server that fell silent
 
 _NETWORK: dict[str, Any] = {
     "application_name": "workflows",
-    "connect_timeout": 3,
+    "connect_timeout": 2,
     "keepalives_idle": 2,
     "keepalives_interval": 1,
     "keepalives_count": 3,
@@ -35,8 +36,31 @@ class BoundedConnection(Connection[Any]):
     """A connection that gives up on a server from which nothing comes back."""
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Waits for an answer, at most ANSWER_WITHIN seconds."""
-        return super().wait(gen, interval, timeout or ANSWER_WITHIN)
+        """Waits for an answer, at most ANSWER_WITHIN seconds; then the connection is closed."""
+        try:
+            return super().wait(gen, interval, timeout or ANSWER_WITHIN)
+        except OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()  # Whoever waits next on it shall not wait again.
+            raise
+
+
+class BoundedAsyncConnection(AsyncConnection[Any]):
+    """The same for the event loop."""
+
+    async def wait(
+        self,
+        gen: PQGen[Any],
+        interval: float = 0.1,
+        timeout: float | None = None,  # noqa: ASYNC109 - the library's signature
+    ) -> Any:
+        """Waits for an answer, at most ANSWER_WITHIN seconds; then the connection is closed."""
+        try:
+            return await super().wait(gen, interval, timeout or ANSWER_WITHIN)
+        except OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
 
 
 def with_network_guards(dsn: str) -> str:

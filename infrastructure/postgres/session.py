@@ -1,15 +1,18 @@
 """One connection for one thread: opened when needed, opened again after it was lost."""
 
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from psycopg import InterfaceError, OperationalError
+from psycopg import Error
 from psycopg.pq import TransactionStatus
 
 from application.ports import StoreUnavailable
 from infrastructure.postgres.connection import BoundedConnection, connect
 
 T = TypeVar("T")
+
+AGAIN_WITHIN = 1.0  # seconds
 
 
 class Session:
@@ -24,24 +27,29 @@ class Session:
         if self._connection is None:
             try:
                 self._connection = connect(self._dsn)
-            except (OperationalError, InterfaceError) as refused:
+            except Error as refused:
                 raise StoreUnavailable("the database cannot be reached") from refused
         return self._connection
 
     def read(self, query: Callable[[BoundedConnection], T]) -> T:
-        """The answer to a query that changes nothing, asked again once if the connection is lost.
+        """The answer to a query that changes nothing.
 
-        Raises StoreUnavailable.
+        A connection that turns out to be lost at once is replaced and asked again; one that fell
+        silent has used up the caller's patience. Raises StoreUnavailable.
         """
+        started = time.monotonic()
         try:
             return query(self.connection())
-        except (OperationalError, InterfaceError):
-            self.is_lost()
+        except Error as error:
+            if not self.is_lost():
+                raise StoreUnavailable("the database could not answer") from error
+            if time.monotonic() - started > AGAIN_WITHIN:
+                raise StoreUnavailable("the database does not answer") from error
         try:
             return query(self.connection())
-        except (OperationalError, InterfaceError) as lost:
+        except Error as error:
             self.is_lost()
-            raise StoreUnavailable("the database does not answer") from lost
+            raise StoreUnavailable("the database does not answer") from error
 
     def is_lost(self) -> bool:
         """Whether the connection broke or fell silent; then it is closed and the next is new."""

@@ -61,7 +61,7 @@ def row_of(change: Change, digest: bytes) -> Mapping[str, Any]:
     kept = base is not None and not base.replayed and base.workflow.payload == workflow.payload
     return {
         "id": change.workflow_id,
-        "base_version": base.version if base else 0,
+        "base_version": change.base_version,
         "events": len(change.events),
         "user_id": workflow.user_id,
         "name": workflow.name,

@@ -1,15 +1,16 @@
 """The SQL of Get and List over current-state rows."""
 
-import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, TypeVar
 
-from psycopg import AsyncConnection, InterfaceError, OperationalError
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg import AsyncConnection, Error, InterfaceError, OperationalError
+from psycopg_pool import AsyncConnectionPool
 
 from application.ports import ListedView, StoreUnavailable, View
 from domain.filters import Filters, folded
-from infrastructure.postgres.connection import ANSWER_WITHIN, array_of
+from infrastructure.postgres.connection import array_of
+from infrastructure.postgres.session import AGAIN_WITHIN
 from infrastructure.readmodel.coalescing import Coalesced
 from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
 
@@ -63,17 +64,20 @@ class PostgresViews:
         return {row[0]: View(row[0], workflow_of(row[2:]), row[1]) for row in rows}
 
     async def _read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
-        """The answer to a query, asked again once if its connection turns out to be lost."""
+        """The answer to a query; one whose connection is lost at once is asked again."""
+        started = time.monotonic()
         try:
             try:
                 return await self._once(query)
             except (OperationalError, InterfaceError):
+                if time.monotonic() - started > AGAIN_WITHIN:
+                    raise
                 return await self._once(query)
-        except (OperationalError, InterfaceError, PoolTimeout, TimeoutError) as lost:
+        except Error as lost:
             raise StoreUnavailable("the database does not answer") from lost
 
     async def _once(self, query: Callable[[Connection], Awaitable[T]]) -> T:
-        async with asyncio.timeout(ANSWER_WITHIN), self._pool.connection() as connection:
+        async with self._pool.connection() as connection:
             return await query(connection)
 
 

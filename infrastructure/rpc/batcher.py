@@ -85,6 +85,7 @@ class Batcher(Generic[S]):
         self._queue: deque[Ticket[S]] = deque()
         self._writing = False
         self._draining = False
+        self._drained = False
         self._expected = 1
         self._linger_until = 0.0
 
@@ -144,7 +145,8 @@ class Batcher(Generic[S]):
         if batch:
             self._writing = True
             effects.append(Take(batch))
-        elif self._draining:
+        elif self._draining and not self._drained:
+            self._drained = True
             effects.append(Drained())
         return effects
 

@@ -92,13 +92,14 @@ BEGIN
         INSERT INTO command_ledger (
             scope, key, workflow_id, request_hash, version, position, threshold_reached, append_id
         )
-        SELECT e.scope, e.key, e.id, decode(e.request_hash, 'hex'), e.version, w.position,
+        SELECT e.scope, e.key, e.id, decode(e.request_hash, 'hex'), e.version, v.notification_id,
                e.threshold_reached, this_append
         FROM json_to_recordset(new_entries) AS e(
             id uuid, scope text, key text, request_hash text, version bigint,
             threshold_reached boolean
         )
-        JOIN workflows AS w ON w.id = e.id
+        JOIN workflow_events AS v
+          ON v.originator_id = e.id AND v.originator_version = e.version
         WHERE e.id <> ALL (left_out);
     END IF;
 END

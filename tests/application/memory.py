@@ -1,0 +1,112 @@
+"""An EventStore in memory, and one in which others are faster, or that fails when told to."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from application.ports import (
+    AppendRefused,
+    Change,
+    EventStore,
+    LedgerEntry,
+    LedgerKey,
+    Loaded,
+    Recorded,
+    StoredDataDamaged,
+    Stream,
+)
+from domain.events import WorkflowEvent
+from domain.workflow import replay
+
+
+class MemoryEventStore:
+    """A double with the promises of the port; the contract tests hold it to them."""
+
+    def __init__(self) -> None:
+        self.feed: list[tuple[str, Recorded]] = []
+        self.ledger: dict[LedgerKey, LedgerEntry] = {}
+        self._streams: dict[str, Stream] = {}
+
+    def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
+        """See EventStore.load."""
+        return Loaded(
+            {i: self._streams[i] for i in ids if i in self._streams},
+            {key: self.ledger[key] for key in keys if key in self.ledger},
+        )
+
+    def append(self, changes: Sequence[Change]) -> Mapping[str, int]:
+        """See EventStore.append."""
+        standing = [change for change in changes if self._stands(change)]
+        return {change.workflow_id: self._record(change) for change in standing}
+
+    def history(self, workflow_id: str) -> list[WorkflowEvent]:
+        """A workflow's events, oldest first."""
+        return [recorded.event for owner, recorded in self.feed if owner == workflow_id]
+
+    def positions(self, workflow_id: str) -> list[int]:
+        """Where a workflow's events are in the feed."""
+        return [at for at, (owner, _) in enumerate(self.feed, 1) if owner == workflow_id]
+
+    def _stands(self, change: Change) -> bool:
+        stream = self._streams.get(change.workflow_id)
+        moved = (stream.version if stream else 0) != (change.base.version if change.base else 0)
+        return not moved and not any(key in self.ledger for key in change.ledger)
+
+    def _record(self, change: Change) -> int:
+        digest = change.base.digest if change.base else b""
+        for recorded in change.events:
+            digest = sha256(digest + repr(recorded).encode()).digest()
+            self.feed.append((change.workflow_id, recorded))
+        if change.events:
+            # Replayed, not taken from the change: a change that misstates its outcome shows.
+            workflow = replay(self.history(change.workflow_id))
+            assert workflow is not None
+            stream = Stream(workflow, change.version, len(self.feed), digest)
+            self._streams[change.workflow_id] = stream
+        position = self._streams[change.workflow_id].position
+        for key, entry in change.ledger.items():
+            self.ledger[key] = replace(entry, position=position)
+        return position
+
+
+@dataclass
+class Troubled:
+    """A store behind which things happen: it counts what is asked of it, and meddles.
+
+    `before_append` and `before_load` hold what happens once each, in order: a fault is raised, a
+    callable is called (others being faster), None lets the call pass. A workflow in `poison` is
+    refused in an append, one in `damaged` cannot be loaded, whatever stands beside them.
+    """
+
+    store: EventStore
+    before_append: list[Exception | Callable[[], object] | None] = field(default_factory=list)
+    before_load: list[Exception | Callable[[], object] | None] = field(default_factory=list)
+    poison: set[str] = field(default_factory=set)
+    damaged: set[str] = field(default_factory=set)
+    loads: list[set[str]] = field(default_factory=list)
+    appends: list[list[str]] = field(default_factory=list)
+
+    def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
+        """See EventStore.load."""
+        self.loads.append(set(ids))
+        _happen(self.before_load)
+        if self.damaged.intersection(ids):
+            raise StoredDataDamaged("damaged by the test")
+        return self.store.load(ids, keys)
+
+    def append(self, changes: Sequence[Change]) -> Mapping[str, int]:
+        """See EventStore.append."""
+        ids = [change.workflow_id for change in changes]
+        self.appends.append(ids)
+        _happen(self.before_append)
+        if self.poison.intersection(ids):
+            raise AppendRefused("poisoned by the test")
+        return self.store.append(changes)
+
+
+def _happen(planned: list[Exception | Callable[[], object] | None]) -> None:
+    event = planned.pop(0) if planned else None
+    if isinstance(event, Exception):
+        raise event
+    if event:
+        event()

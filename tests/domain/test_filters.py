@@ -1,0 +1,118 @@
+"""What a listed workflow must meet."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given as for_all
+
+from domain.events import Created
+from domain.filters import Filters, folded
+from tests import strategies
+from tests.domain.given import built, created, fields_refused, terminated, workflow
+
+ACTIVE = workflow(created(name="Nightly Report", interval=60), built("success"))
+ENDED = workflow(created(name="Nightly Report", interval=60), built("success"), terminated())
+
+
+@pytest.mark.parametrize(
+    ("filters", "met"),
+    [
+        ({}, True),
+        ({"query": "night"}, True),
+        ({"query": "NIGHTLY R"}, True),
+        ({"query": "Nightly Report"}, True),
+        ({"query": "hourly"}, False),
+        ({"query": "Nightly Reports"}, False),
+        ({"query": "%"}, False),
+        ({"query": "N_ghtly"}, False),
+        ({"query": ".*"}, False),
+        ({"query": " "}, True),
+        ({"kind": "http"}, True),
+        ({"kind": "docker"}, False),
+        ({"build_status": "success"}, True),
+        ({"build_status": "pending"}, False),
+        ({"interval_min": 60}, True),
+        ({"interval_min": 61}, False),
+        ({"interval_max": 60}, True),
+        ({"interval_max": 59}, False),
+        ({"interval_min": 60, "interval_max": 60}, True),
+        ({"interval_min": 1, "interval_max": 59}, False),
+        ({"interval_min": 61, "interval_max": 525_600}, False),
+        ({"query": "report", "kind": "http", "build_status": "success", "interval_min": 1}, True),
+        ({"query": "report", "kind": "http", "build_status": "failed", "interval_min": 1}, False),
+        ({"query": "report", "kind": "script"}, False),
+    ],
+    ids=str,
+)
+def test_all_that_is_set_must_hold(filters: dict[str, Any], met: bool) -> None:
+    assert Filters(**filters).matches(ACTIVE) is met
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [("straße", "STRASSE 7"), ("STRASSE", "straße 7"), ("ÉCOLE", "l'école"), ("ж", "Ёж")],
+)
+def test_upper_and_lower_case_are_alike_in_every_script(query: str, name: str) -> None:
+    assert Filters(query=query).matches(workflow(created(name=name)))
+
+
+@pytest.mark.parametrize("character", ["%", "_", "\\", "'", "*", "?"])
+def test_wildcards_stand_for_themselves(character: str) -> None:
+    assert Filters(query=character).matches(workflow(created(name=f"a{character}b")))
+
+
+def test_only_terminated_ones_are_met_where_asked_for() -> None:
+    only_ended = Filters(is_terminated=True)
+    assert [only_ended.matches(ACTIVE), only_ended.matches(ENDED)] == [False, True]
+
+
+def test_unset_termination_does_not_filter() -> None:
+    assert [Filters().matches(ACTIVE), Filters().matches(ENDED)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("filters", "refused"),
+    [
+        ({"query": "x" * 256}, ["filters.query"]),
+        ({"query": "a\x00"}, ["filters.query"]),
+        ({"kind": "grpc"}, ["filters.kind"]),
+        ({"build_status": "done"}, ["filters.build_status"]),
+        ({"interval_min": -1}, ["filters.interval_min"]),
+        ({"interval_min": 525_601}, ["filters.interval_min"]),
+        ({"interval_min": 2**31 - 1}, ["filters.interval_min"]),
+        ({"interval_max": -(2**31)}, ["filters.interval_max"]),
+        ({"interval_max": 525_601}, ["filters.interval_max"]),
+        ({"interval_min": 6, "interval_max": 5}, ["filters.interval_max"]),
+        (
+            {"query": "\n", "kind": "?", "build_status": "?", "interval_min": -1},
+            ["filters.query", "filters.kind", "filters.build_status", "filters.interval_min"],
+        ),
+    ],
+    ids=str,
+)
+def test_values_that_no_workflow_could_have_are_named(
+    filters: dict[str, Any], refused: list[str]
+) -> None:
+    assert fields_refused(lambda: Filters(**filters)) == refused
+
+
+@pytest.mark.parametrize("query", ["x" * 255, "", "%"])
+def test_a_query_may_be_as_long_as_a_name(query: str) -> None:
+    assert Filters(query=query).query == query
+
+
+@for_all(strategies.created_events())
+def test_every_workflow_meets_filters_made_of_itself(event: Created) -> None:
+    filters = Filters(
+        query=event.name,
+        kind=event.kind,
+        build_status="pending",
+        interval_min=event.interval,
+        interval_max=event.interval,
+    )
+    assert filters.matches(workflow(event))
+
+
+@for_all(strategies.names())
+def test_folding_twice_is_folding_once(name: str) -> None:
+    assert folded(folded(name)) == folded(name)
