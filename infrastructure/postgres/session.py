@@ -13,6 +13,7 @@ from infrastructure.postgres.connection import BoundedConnection, connect
 T = TypeVar("T")
 
 AGAIN_WITHIN = 1.0  # seconds
+PAUSE = 0.5  # seconds
 
 
 class Session:
@@ -21,13 +22,21 @@ class Session:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._connection: BoundedConnection | None = None
+        self._unreachable_until = 0.0
 
     def connection(self) -> BoundedConnection:
-        """The connection, opened where there is none. Raises StoreUnavailable."""
+        """The connection, opened where there is none. Raises StoreUnavailable.
+
+        What could not be reached just now is not tried again at once, so that callers who wait
+        in line are not kept for a time-out each.
+        """
         if self._connection is None:
+            if time.monotonic() < self._unreachable_until:
+                raise StoreUnavailable("the database could not be reached just now")
             try:
                 self._connection = connect(self._dsn)
             except Error as refused:
+                self._unreachable_until = time.monotonic() + PAUSE
                 raise StoreUnavailable("the database cannot be reached") from refused
         return self._connection
 

@@ -185,14 +185,15 @@ def refused(call: Callable[[], object]) -> Refused:
     return caught.value
 
 
+def outcome(call: Callable[[], T]) -> T | Refused:
+    """What a call answers, or how it was refused."""
+    try:
+        return call()
+    except Refused as refusal:
+        return refusal
+
+
 def together(calls: Sequence[Callable[[], T]], at_once: int = 0) -> list[T | Refused]:
     """The outcomes, in order, of calls that are under way at once: all, or so many of them."""
-
-    def outcome(call: Callable[[], T]) -> T | Refused:
-        try:
-            return call()
-        except Refused as refusal:
-            return refusal
-
     with ThreadPoolExecutor(at_once or len(calls)) as threads:
         return list(threads.map(outcome, calls))

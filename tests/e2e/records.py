@@ -1,13 +1,14 @@
 """What the database holds, read past the service: events, rows, ledger, and their agreement."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 
 from domain.workflow import replay
-from infrastructure.eventstore.log import WorkflowLog
+from infrastructure.eventstore.log import Envelope, WorkflowLog
 from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
 
 _ROWS = (
@@ -44,20 +45,32 @@ def events_of(dsn: str, workflow_id: str) -> Sequence[str]:
 def assert_consistent(dsn: str) -> None:
     """Every row is the fold of its events, positions are gapless, the ledger points at events."""
     rows = select(dsn, _ROWS)
-    with closing(WorkflowLog(dsn)) as log:
-        for workflow_id, version, position, created_position, digest, *columns in rows:
-            history = list(log.history(workflow_id))
-            assert [e.originator_version for e in history] == list(range(1, version + 1))
-            assert workflow_of(tuple(columns)) == replay(e.stored.event for e in history)
-            digests = [e.stored.digest for e in history]
-            assert [e.stored.previous for e in history] == [b"", *digests[:-1]]
-            assert digest == digests[-1]
-            assert position == log.position(workflow_id, version)
-            assert created_position == log.position(workflow_id, 1)
-    streams = value(dsn, "SELECT count(DISTINCT originator_id) FROM workflow_events")
-    assert streams == len(rows)
+    streams = _streams(dsn)
+    assert streams.keys() == {row[0] for row in rows}
+    for workflow_id, version, position, created_position, digest, *columns in rows:
+        positions, history = zip(*streams[workflow_id], strict=True)
+        assert [e.originator_version for e in history] == list(range(1, version + 1))
+        assert workflow_of(tuple(columns)) == replay(e.stored.event for e in history)
+        digests = [e.stored.digest for e in history]
+        assert [e.stored.previous for e in history] == [b"", *digests[:-1]]
+        assert digest == digests[-1]
+        assert (created_position, position) == (positions[0], positions[-1])
     assert positions_are_gapless(dsn)
     assert value(dsn, _LEDGER_ASTRAY) == 0
+
+
+def _streams(dsn: str) -> Mapping[str, Sequence[tuple[int, Envelope]]]:
+    """Each workflow's events with their positions, as the log reads them from the feed."""
+    streams: dict[str, list[tuple[int, Envelope]]] = defaultdict(list)
+    with closing(WorkflowLog(dsn)) as log:
+        start = 1
+        while notifications := log.recorder.select_notifications(start, 1000):
+            for notification in notifications:
+                envelope = cast("Envelope", log.mapper.to_domain_event(notification))
+                place = (notification.id, envelope)
+                streams[str(envelope.originator_id)].append(place)
+            start = notifications[-1].id + 1
+    return streams
 
 
 def positions_are_gapless(dsn: str) -> bool:

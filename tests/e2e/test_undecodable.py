@@ -1,0 +1,80 @@
+"""Bytes that are no message: INVALID_ARGUMENT from every method, and nothing of the inside."""
+
+import grpc
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from workflows import workflows_pb2 as pb
+
+from tests.e2e.client import WITHIN, Client, Refused
+from tests.e2e.discretion import assert_discreet
+
+SERVICE = pb.DESCRIPTOR.services_by_name["WorkflowsService"]
+METHODS = [method.name for method in SERVICE.methods]
+UNDECODABLE = {
+    "a truncated field": b"\x0a\xff",
+    "an unknown wire type": b"\x0f",
+    "an endless varint": b"\xff" * 16,
+    "an end of no group": b"\x0c",
+    "text": b"Hello",
+    "invalid UTF-8": b"\x0a\x02\xc3\x28",
+    "half a surrogate pair": b"\x0a\x03\xed\xa0\x80",
+    "a huge length": b"\x0a\xff\xff\xff\xff\x07x",
+    "many bytes": b"\xff" * 3_000_000,
+}
+
+
+@pytest.mark.parametrize("request_bytes", UNDECODABLE.values(), ids=UNDECODABLE)
+@pytest.mark.parametrize("method", METHODS)
+def test_undecodable_bytes_are_an_invalid_argument(
+    client: Client, method: str, request_bytes: bytes
+) -> None:
+    refusal = refused_raw(client, method, request_bytes)
+    assert (refusal.code, refusal.reason) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "UNDECODABLE_REQUEST",
+    )
+    assert_discreet(refusal)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_empty_request_is_an_invalid_argument(client: Client, method: str) -> None:
+    refusal = refused_raw(client, method, b"")
+    assert (refusal.code, refusal.reason) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "INVALID_FIELDS",
+    )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_any_bytes_are_refused_discreetly(client: Client, method: str) -> None:
+    @given(st.binary(max_size=64))
+    def property_(request_bytes: bytes) -> None:
+        refusal = refused_raw(client, method, request_bytes)
+        assert refusal.code == grpc.StatusCode.INVALID_ARGUMENT
+        assert_discreet(refusal)
+
+    property_()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_request_beyond_the_limit_of_the_transport_is_refused(
+    client: Client, method: str
+) -> None:
+    refusal = refused_raw(client, method, b"\x0a" * 5_000_000)
+    assert refusal.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_method_that_does_not_exist_is_unimplemented(client: Client) -> None:
+    refusal = refused_raw(client, "StealWorkflow", b"")
+    assert refusal.code == grpc.StatusCode.UNIMPLEMENTED
+
+
+def refused_raw(client: Client, method: str, request_bytes: bytes) -> Refused:
+    """How raw bytes are refused by a method."""
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = client.channel.unary_unary(
+        f"/{SERVICE.full_name}/{method}"
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        call(request_bytes, timeout=WITHIN)
+    return Refused(caught.value)

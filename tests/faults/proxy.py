@@ -1,0 +1,197 @@
+"""A proxy between the service and PostgreSQL that breaks chosen moments of the wire protocol.
+
+Our append is one statement in autocommit mode: the server runs it when Execute arrives and commits
+when Sync does. Withholding that one message of five bytes is how a commit gets lost on its way.
+"""
+
+import socket
+from contextlib import suppress
+from enum import Enum, auto
+from threading import Event, Lock, Thread
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from tests.faults.waiting import wait_for_the_lock
+from tests.faults.wire import READY, Group, groups
+
+APPEND = b"append_events("
+SETTLEMENT = b"append_id = $"
+
+
+class Fault(Enum):
+    """What happens, once, to the statement that a proxy waits for."""
+
+    DROP = auto()  # nothing of it is delivered, and the connection is cut
+    CUT_BEFORE_COMMIT = auto()  # all but the Sync is delivered, it runs, the connection is cut
+    CUT_AFTER_COMMIT = auto()  # it is answered, and the connection is cut instead of the answer
+    BLACKHOLE_COMMIT = auto()  # all but the Sync is delivered, and then nothing for ever
+    DELIVER_LATE = auto()  # it is held until released, whatever the client does meanwhile
+    DELAY_ANSWER = auto()  # it is delivered, and its answer held until released
+
+
+class Proxy:
+    """Listens on a port of its own for one database; without a fault it passes all on."""
+
+    def __init__(self, database: str) -> None:
+        parts = conninfo_to_dict(database)
+        self.database = database
+        self._behind = f"{parts['host']}/.s.PGSQL.{parts.get('port', 5432)}"
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._links: list[_Link] = []
+        self._armed: list[tuple[Fault, bytes]] = []
+        self._lock = Lock()
+        self.acted = Event()
+        self.answered = Event()
+        self.released = Event()
+        self.refusing = False
+        self._silent = False
+        self._thread = Thread(target=self._accept, name="proxy", daemon=True)
+        self._thread.start()
+        self.dsn = make_conninfo(
+            database,
+            host="127.0.0.1",
+            port=self._listener.getsockname()[1],
+            sslmode="disable",
+            gssencmode="disable",
+        )
+
+    def arm(self, fault: Fault, at: bytes = APPEND) -> None:
+        """Does this to the next statement whose text contains `at`, after what was armed before."""
+        for event in (self.acted, self.answered, self.released):
+            event.clear()
+        self._armed.append((fault, at))
+
+    def take(self, statements: bytes) -> Fault | None:
+        """The fault that strikes these statements, which is so used up."""
+        with self._lock:
+            if not self._armed or self._armed[0][1] not in statements:
+                return None
+            return self._armed.pop(0)[0]
+
+    def refuse(self) -> None:
+        """Cuts every connection and accepts no other."""
+        self.refusing = True
+        self.cut()
+
+    def cut(self) -> None:
+        """Cuts every connection that there is."""
+        for link in self._links:
+            link.close()
+
+    def fall_silent(self) -> None:
+        """Keeps connections open and accepts others, but passes nothing on."""
+        self._silent = True
+        for link in self._links:
+            link.silent = True
+
+    def come_back(self) -> None:
+        """Accepts connections and passes on what they say; what was cut or silent stays so."""
+        self.refusing = self._silent = False
+
+    def close(self) -> None:
+        """Ends all connections and every thread."""
+        self.refuse()
+        self.released.set()
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+        for link in self._links:
+            link.join()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                if self.refusing:
+                    client.close()
+                    continue
+                server = socket.socket(socket.AF_UNIX)
+                try:
+                    server.connect(self._behind)
+                except OSError:  # The server is down: so is what the client sees.
+                    client.close()
+                    server.close()
+                    continue
+                self._links.append(_Link(self, client, server, silent=self._silent))
+
+
+class _Link:
+    """One client's connection, with a thread for each direction."""
+
+    def __init__(
+        self, proxy: Proxy, client: socket.socket, server: socket.socket, *, silent: bool
+    ) -> None:
+        self._proxy = proxy
+        self._client = client
+        self._server = server
+        self._fault: Fault | None = None
+        self._ended = Event()
+        self.silent = silent
+        self._threads = [Thread(target=run, daemon=True) for run in (self._forth, self._back)]
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Ends both sides."""
+        self._ended.set()
+        for side in (self._client, self._server):
+            with suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
+
+    def join(self) -> None:
+        """Waits for both threads, which close() lets end."""
+        for thread in self._threads:
+            thread.join()
+        self._client.close()
+        self._server.close()
+
+    def _forth(self) -> None:
+        with suppress(OSError), self._client.makefile("rb") as reader:
+            for group in groups(reader):
+                if fault := self._proxy.take(group.statements):
+                    self._strike(fault, group)
+                    self._proxy.acted.set()
+                elif not self.silent:
+                    self._server.sendall(group.queries + group.last)
+        if not self.silent:
+            self.close()
+
+    def _strike(self, fault: Fault, group: Group) -> None:
+        self._fault = fault
+        match fault:
+            case Fault.DROP:
+                self.close()
+            case Fault.CUT_BEFORE_COMMIT:
+                self._server.sendall(group.queries)
+                wait_for_the_lock(self._proxy.database)
+                self.close()
+            case Fault.BLACKHOLE_COMMIT:
+                self.silent = True
+                self._server.sendall(group.queries)
+                wait_for_the_lock(self._proxy.database)
+            case Fault.DELIVER_LATE:
+                self.silent = True
+                self._proxy.acted.set()
+                self._proxy.released.wait()
+                self._server.sendall(group.queries + group.last)
+            case Fault.CUT_AFTER_COMMIT | Fault.DELAY_ANSWER:
+                self._server.sendall(group.queries + group.last)
+
+    def _back(self) -> None:
+        answer = b""
+        with suppress(OSError):
+            while data := self._server.recv(65536):
+                answer = (answer + data)[-len(READY) :]
+                if self._fault and answer == READY:
+                    self._proxy.answered.set()
+                if self._fault is Fault.CUT_AFTER_COMMIT:
+                    if answer == READY:
+                        self.close()
+                    continue
+                if self._fault is Fault.DELAY_ANSWER:
+                    self._proxy.released.wait()
+                if not self.silent:
+                    self._client.sendall(data)
+        if not self.silent:
+            self.close()

@@ -1,0 +1,217 @@
+"""Random schedules for the group commit's state machine, in virtual time, and what must hold.
+
+A schedule submits, cancels, lets time pass and drains while a double of the writer takes batches
+and reports them back: decided, in conflict for some, failed whole, recorded but reported failed.
+After every step the promises of the machine are checked against an account of its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from infrastructure.rpc.batcher import (
+    Answer,
+    Batcher,
+    DeadlinePassed,
+    Drained,
+    Draining,
+    Effect,
+    Limits,
+    LookAgain,
+    Overloaded,
+    Take,
+    Ticket,
+)
+
+SIZES = (1, 1, 1, 20, 60, 500)
+ENDINGS = ("recorded", "recorded", "conflicts", "refused", "lost", "poisoned")
+
+
+class BrokenPromise(AssertionError):
+    """The machine did what it must not."""
+
+
+def promise(kept: bool, what: str) -> None:
+    """Raises BrokenPromise where a promise is not kept."""
+    if not kept:
+        raise BrokenPromise(what)
+
+
+@dataclass(slots=True)
+class Account:
+    """What happened to every ticket, as the world outside the machine sees it."""
+
+    waiting: list[Ticket[int]] = field(default_factory=list)
+    writing: Sequence[Ticket[int]] = ()
+    taken: set[int] = field(default_factory=set)
+    answers: dict[int, str] = field(default_factory=dict)
+    cancelled: set[int] = field(default_factory=set)
+    recorded: set[int] = field(default_factory=set)
+    draining: bool = False
+    drained: bool = False
+    look_again: float | None = None
+
+    def answer(self, number: int, how: str) -> None:
+        """A caller learns its outcome, if it still listens."""
+        promise(number not in self.answers, f"{number} is answered twice")
+        self.answers[number] = how
+
+
+class Schedule:
+    """One run of one machine from one seed."""
+
+    def __init__(self, seed: int, machine: type[Batcher[int]] = Batcher) -> None:
+        self._random = Random(seed)
+        self.limits = Limits(
+            queue=self._random.choice((3, 8, 64)),
+            batch=self._random.choice((1, 2, 5)),
+            batch_bytes=self._random.choice((50, 100)),
+            linger=self._random.choice((0.0, 1.0, 3.0)),
+        )
+        self._machine = machine(self.limits)
+        self._account = Account()
+        self._submitted = 0
+        self._now = 0.0
+
+    def run(self, steps: int = 40) -> Account:
+        """Random steps, then a drain to the end. Raises BrokenPromise."""
+        for _ in range(steps):
+            self._step()
+            self._check()
+        self._drain()
+        while not self._account.drained:
+            promise(bool(self._account.writing), "it is not drained, yet nothing is written")
+            self._finish()
+            self._check()
+        self._end()
+        return self._account
+
+    def _step(self) -> None:
+        match self._random.randrange(10):
+            case 0 | 1 | 2 | 3:
+                self._submit()
+            case 4:
+                self._cancel()
+            case 5 | 6:
+                self._pass(self._random.random())
+            case _ if self._account.writing:
+                self._finish()
+            case 9 if self._random.random() < 0.05:
+                self._drain()
+
+    def _submit(self) -> None:
+        number, self._submitted = self._submitted, self._submitted + 1
+        patience = self._random.choice((None, None, 0.0, 1.0, 4.0))
+        deadline = None if patience is None else self._now + patience
+        ticket = Ticket(number, self._random.choice(SIZES), deadline)
+        account = self._account
+        refused = account.draining or len(account.waiting) >= self.limits.queue
+        account.waiting.append(ticket)
+        self._perform(self._machine.submitted(ticket, self._now))
+        expected = "Draining" if account.draining else "Overloaded"
+        promise(not refused or account.answers.get(number) == expected, "the queue has a bound")
+
+    def _cancel(self) -> None:
+        account = self._account
+        waiting = [t for t in account.waiting if t.submission not in account.cancelled]
+        candidates = [*waiting, *account.writing]
+        if not candidates:
+            return
+        ticket = self._random.choice(candidates)
+        account.cancelled.add(ticket.submission)
+        if ticket in account.waiting:
+            account.waiting.remove(ticket)
+        self._machine.cancelled(ticket)
+
+    def _pass(self, seconds: float) -> None:
+        self._now += seconds
+        account = self._account
+        if account.look_again is not None and account.look_again <= self._now:
+            account.look_again = None
+            self._perform(self._machine.passed(self._now))
+
+    def _finish(self) -> None:
+        """The writer comes back with an outcome for each ticket of its batch."""
+        account = self._account
+        batch, account.writing = account.writing, ()
+        ending = self._random.choice(ENDINGS)
+        for ticket in batch:
+            harmed = self._random.random() < 0.3
+            if ending in {"recorded", "lost"} or (ending != "refused" and not harmed):
+                promise(ticket.submission not in account.recorded, "recorded twice")
+                account.recorded.add(ticket.submission)
+            account.answer(ticket.submission, ending)
+        self._now += self._random.random() * 2
+        self._perform(self._machine.written(len(batch), self._now))
+
+    def _drain(self) -> None:
+        if not self._account.draining:
+            self._account.draining = True
+            self._perform(self._machine.drain(self._now))
+
+    def _perform(self, effects: Sequence[Effect[int]]) -> None:
+        account = self._account
+        promise(not (effects and account.drained and not _all_draining(effects)), "it had ended")
+        for effect in effects:
+            match effect:
+                case Take(tickets):
+                    self._take(tickets)
+                case Answer(ticket, refusal):
+                    self._refuse(ticket, refusal)
+                case LookAgain(at):
+                    promise(at > self._now, "it looks again in the past")
+                    account.look_again = at
+                case Drained():
+                    promise(not account.drained, "it is drained twice")
+                    promise(not account.waiting, "it is drained while commands wait")
+                    account.drained = True
+
+    def _take(self, tickets: Sequence[Ticket[int]]) -> None:
+        account, limits = self._account, self.limits
+        numbers = [ticket.submission for ticket in tickets]
+        promise(not account.writing, "two batches at a time")
+        promise(0 < len(tickets) <= limits.batch, "a batch is empty or too long")
+        size = sum(ticket.size for ticket in tickets)
+        promise(size <= limits.batch_bytes or len(tickets) == 1, "a batch is too large")
+        promise(account.taken.isdisjoint(numbers), "taken twice")
+        promise(account.cancelled.isdisjoint(numbers), "taken although its caller had gone")
+        promise(account.answers.keys().isdisjoint(numbers), "taken although it was answered")
+        late = [t for t in tickets if t.deadline is not None and t.deadline <= self._now]
+        promise(not late, "taken after its deadline")
+        promise(list(tickets) == account.waiting[: len(tickets)], "taken out of order")
+        del account.waiting[: len(tickets)]
+        account.taken.update(numbers)
+        account.writing = tickets
+
+    def _refuse(self, ticket: Ticket[int], refusal: Exception) -> None:
+        account, limits = self._account, self.limits
+        promise(ticket in account.waiting, "refused although it did not wait")
+        account.waiting.remove(ticket)
+        account.answer(ticket.submission, type(refusal).__name__)
+        match refusal:
+            case DeadlinePassed():
+                passed = ticket.deadline is not None and ticket.deadline <= self._now
+                promise(passed, "its deadline had not passed")
+            case Overloaded():
+                promise(len(account.waiting) >= limits.queue, "there was room")
+            case Draining():
+                promise(account.draining, "it was not draining")
+
+    def _check(self) -> None:
+        account = self._account
+        promise(self._machine.waiting == len(account.waiting), "it miscounts those who wait")
+        idle = not account.writing and account.look_again is None
+        promise(not (idle and account.waiting), "commands wait for ever")
+
+    def _end(self) -> None:
+        account = self._account
+        everyone = set(range(self._submitted))
+        silent = everyone - account.cancelled - account.answers.keys()
+        promise(not silent, f"{sorted(silent)} were never answered")
+        promise(account.recorded <= account.taken, "recorded without being taken")
+        self._submit()
+        promise(account.answers[self._submitted - 1] == "Draining", "accepted after its end")
+
+
+def _all_draining(effects: Sequence[Effect[int]]) -> bool:
+    return all(isinstance(e, Answer) and isinstance(e.refusal, Draining) for e in effects)
