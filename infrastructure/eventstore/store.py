@@ -39,7 +39,7 @@ _LOAD_LEDGER = """
     FROM json_to_recordset(%s::json) AS k(scope text, key text)
     JOIN command_ledger AS l ON l.scope = k.scope AND l.key = k.key
 """
-_APPEND = "SELECT last_position, left_out::text[] FROM append_events(%s, %s, %s, %s)"
+_APPEND = "SELECT last_position, left_out::text[] FROM append_events(%s, %s, %s, %s, %s, %s)"
 
 
 class PostgresEventStore:
@@ -58,20 +58,35 @@ class PostgresEventStore:
         return Loaded(streams, ledger)
 
     def append(self, changes: Sequence[Change]) -> Mapping[str, int]:
-        """See EventStore.append: one round trip, and after a lost connection one question."""
+        """See EventStore.append.
+
+        One round trip; one more for the rest where changes had to be left out, and one question
+        after a lost connection.
+        """
         append_id = str(uuid7())
-        parameters = (append_id, *_batch(changes, self._clock()))
-        connection = self._session.connection()
-        try:
-            with connection.cursor() as cursor:
-                last_position, left_out = cursor.execute(_APPEND, parameters).fetchall()[0]
-        except Error as error:
-            if self._session.is_lost():
-                return settle(self._session, append_id, changes)
-            if isinstance(error, OperationalError):
-                raise StoreUnavailable("the database could not take the append") from error
-            raise AppendRefused("the database refused the append") from error
-        return _positions(changes, last_position, frozenset(left_out))
+        fitting = list(changes)
+        while fitting:
+            try:
+                last_position, left_out = self._call(append_id, fitting)
+            except Error as error:
+                if self._session.is_lost():
+                    return settle(self._session, append_id, fitting)
+                if isinstance(error, OperationalError):
+                    raise StoreUnavailable("the database could not take the append") from error
+                raise AppendRefused("the database refused the append") from error
+            if not left_out:
+                return _positions(fitting, last_position)
+            fitting = [change for change in fitting if change.workflow_id not in left_out]
+        return {}
+
+    def _call(self, append_id: str, changes: Sequence[Change]) -> tuple[int, Sequence[str]]:
+        ids = array_of(change.workflow_id for change in changes)
+        versions = array_of(str(change.base_version) for change in changes)
+        batch = _batch(changes, self._clock())
+        with self._session.connection().cursor() as cursor:
+            cursor.execute(_APPEND, (append_id, ids, versions, *batch))
+            [(last_position, left_out)] = cursor.fetchall()
+        return last_position, left_out
 
     def _stream(self, row: tuple[Any, ...]) -> Stream:
         if row[4] == SHAPE:
@@ -113,9 +128,12 @@ def _select(
 
 def _batch(changes: Sequence[Change], now: datetime) -> tuple[str, str, str | None]:
     """The events, rows and ledger entries of changes, as append_events() reads them."""
-    events, rows, entries = [], [], []
+    events: list[object] = []
+    rows: list[object] = []
+    entries: list[object] = []
     for change in changes:
         digest = change.base.digest if change.base else b""
+        first = len(events) + 1
         for version, recorded in enumerate(change.events, change.base_version + 1):
             state = stored_form.write(recorded, digest, now)
             digest = stored_form.digest(state)
@@ -123,11 +141,13 @@ def _batch(changes: Sequence[Change], now: datetime) -> tuple[str, str, str | No
                 {
                     "id": change.workflow_id,
                     "version": version,
+                    "offset": len(events) + 1,
                     "topic": recorded.event.stored_name,
                     "state": state.decode(),
                 }
             )
-        rows.append(row_of(change, digest))
+        if change.events:
+            rows.append(row_of(change, digest, first, len(events)))
         entries += [
             {
                 "id": entry.workflow_id,
@@ -146,18 +166,11 @@ def _json(value: object) -> str:
     return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
 
 
-def _positions(
-    changes: Sequence[Change], last_position: int, left_out: Collection[str]
-) -> Mapping[str, int]:
-    """Where each recorded change ends: positions follow one another in the order of changes."""
+def _positions(changes: Sequence[Change], last_position: int) -> Mapping[str, int]:
+    """Where each change ends: positions follow one another in the order of changes."""
     positions = {}
-    position = last_position
     for change in changes:
-        if change.workflow_id in left_out:
-            continue
-        position += len(change.events)
-        if change.events or change.base is None:
-            positions[change.workflow_id] = position
-        else:
-            positions[change.workflow_id] = change.base.position
+        last_position += len(change.events)
+        unmoved = change.base if not change.events else None
+        positions[change.workflow_id] = unmoved.position if unmoved else last_position
     return positions

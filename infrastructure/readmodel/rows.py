@@ -52,8 +52,10 @@ def workflow_of(columns: tuple[Any, ...]) -> Workflow:
     )
 
 
-def row_of(change: Change, digest: bytes) -> Mapping[str, Any]:
+def row_of(change: Change, digest: bytes, first: int, last: int) -> Mapping[str, Any]:
     """The row after a change whose last event has this digest, as append_events() reads it.
+
+    `first` and `last` are the offsets of the change's events in its append, counted from 1.
 
     A payload that stays is not sent again: it may be large, and the database has it.
     """
@@ -61,8 +63,8 @@ def row_of(change: Change, digest: bytes) -> Mapping[str, Any]:
     kept = base is not None and not base.replayed and base.workflow.payload == workflow.payload
     return {
         "id": change.workflow_id,
-        "base_version": change.base_version,
-        "events": len(change.events),
+        "first": first,
+        "last": last,
         "user_id": workflow.user_id,
         "name": workflow.name,
         "name_folded": folded(workflow.name),

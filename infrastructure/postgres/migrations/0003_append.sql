@@ -1,36 +1,37 @@
--- Appends the changes of one batch and answers with the last position before it and with the
--- workflows whose changes were left out: their stream moved on, or one of their keys is taken.
+-- Appends the changes of one batch and answers with the last position before it; or, where a
+-- stream moved on or a key is taken, records nothing and answers with the workflows to leave out.
 --
 -- One statement is one transaction: a client can neither forget the lock nor freeze while it holds
 -- it between two statements. The lock makes the order of positions the order of commits; it is an
 -- advisory one, so that VACUUM, ANALYZE and CREATE INDEX CONCURRENTLY go on beside it.
 --
--- Events stand in the order of the rows, so that both count positions by themselves: an event by
--- its place, a row by the events of the rows up to it.
+-- Positions come as offsets from the last one: `offset` of an event; `first` and `last` of a row,
+-- which are those of the change's own events (a change without events has no row to write).
 CREATE FUNCTION append_events(
-    this_append uuid, new_events json, new_rows json, new_entries json,
+    this_append uuid, ids uuid[], base_versions bigint[],
+    new_events json, new_rows json, new_entries json,
     OUT last_position bigint, OUT left_out uuid[]
 )
 LANGUAGE plpgsql
--- The planner knows nothing of the batch and keeps what it chose while the tables were small.
-SET enable_seqscan = off
-SET enable_hashjoin = off
-SET enable_mergejoin = off
 AS $$
 BEGIN
     PERFORM pg_advisory_xact_lock(5005201);
 
-    SELECT coalesce(array_agg(r.id), '{}') INTO left_out
-    FROM json_to_recordset(new_rows) AS r(id uuid, base_version bigint)
-    LEFT JOIN workflows AS w ON w.id = r.id
-    WHERE r.base_version <> coalesce(w.version, (
-        SELECT max(v.originator_version) FROM workflow_events AS v WHERE v.originator_id = r.id
+    SELECT array_agg(c.id) INTO left_out
+    FROM unnest(ids, base_versions) AS c(id, base_version)
+    LEFT JOIN workflows AS w ON w.id = c.id
+    WHERE c.base_version <> coalesce(w.version, (
+        SELECT max(v.originator_version) FROM workflow_events AS v WHERE v.originator_id = c.id
     ), 0);
 
     IF new_entries IS NOT NULL THEN
-        SELECT left_out || coalesce(array_agg(e.id), '{}') INTO left_out
+        SELECT left_out || array_agg(e.id) INTO left_out
         FROM json_to_recordset(new_entries) AS e(id uuid, scope text, key text)
         JOIN command_ledger AS l ON l.scope = e.scope AND l.key = e.key;
+    END IF;
+
+    IF left_out IS NOT NULL THEN
+        RETURN;
     END IF;
 
     SELECT coalesce(max(notification_id), 0) INTO last_position FROM workflow_events;
@@ -38,12 +39,11 @@ BEGIN
     INSERT INTO workflow_events (
         originator_id, originator_version, notification_id, append_id, topic, state
     )
-    SELECT e.id, e.version, last_position + row_number() OVER (ORDER BY e.ordinal),
-           this_append, e.topic, convert_to(e.state, 'UTF8')
-    FROM ROWS FROM (
-        json_to_recordset(new_events) AS (id uuid, version bigint, topic text, state text)
-    ) WITH ORDINALITY AS e(id, version, topic, state, ordinal)
-    WHERE e.id <> ALL (left_out);
+    SELECT e.id, e.version, last_position + e."offset", this_append, e.topic,
+           convert_to(e.state, 'UTF8')
+    FROM json_to_recordset(new_events) AS e(
+        id uuid, version bigint, "offset" bigint, topic text, state text
+    );
 
     INSERT INTO workflows AS w (
         id, user_id, name, name_folded, payload, kind, interval_minutes, max_failures,
@@ -55,30 +55,20 @@ BEGIN
            coalesce(r.payload, (SELECT b.payload FROM workflows AS b WHERE b.id = r.id)),
            r.kind, r.interval_minutes, r.max_failures, r.log_retention, r.build_status, r.failures,
            r.generation, r.created_at, r.updated_at, r.terminated_at, r.deleted_at, r.version,
-           last_position + sum(r.events) OVER through_this,
-           CASE WHEN r.base_version = 0
-               THEN last_position + sum(r.events) OVER through_this - r.events + 1
-               ELSE (
-                   SELECT v.notification_id FROM workflow_events AS v
-                   WHERE v.originator_id = r.id AND v.originator_version = 1
-               )
-           END,
+           last_position + r.last,
+           -- Used where there is no row yet: the workflow is new, or its row was lost.
+           CASE WHEN r.version = r.last - r.first + 1 THEN last_position + r.first ELSE (
+               SELECT v.notification_id FROM workflow_events AS v
+               WHERE v.originator_id = r.id AND v.originator_version = 1
+           ) END,
            decode(r.digest, 'hex'), r.shape
-    FROM ROWS FROM (
-        json_to_recordset(new_rows) AS (
-            id uuid, base_version bigint, events bigint, user_id text, name text, name_folded text,
-            payload text, kind text, interval_minutes integer, max_failures integer,
-            log_retention boolean, build_status text, failures integer, generation bigint,
-            created_at timestamptz, updated_at timestamptz, terminated_at timestamptz,
-            deleted_at timestamptz, version bigint, digest text, shape smallint
-        )
-    ) WITH ORDINALITY AS r(
-        id, base_version, events, user_id, name, name_folded, payload, kind, interval_minutes,
-        max_failures, log_retention, build_status, failures, generation, created_at, updated_at,
-        terminated_at, deleted_at, version, digest, shape, ordinal
+    FROM json_to_recordset(new_rows) AS r(
+        id uuid, first bigint, last bigint, user_id text, name text, name_folded text,
+        payload text, kind text, interval_minutes integer, max_failures integer,
+        log_retention boolean, build_status text, failures integer, generation bigint,
+        created_at timestamptz, updated_at timestamptz, terminated_at timestamptz,
+        deleted_at timestamptz, version bigint, digest text, shape smallint
     )
-    WHERE r.events > 0 AND r.id <> ALL (left_out)
-    WINDOW through_this AS (ORDER BY r.ordinal ROWS UNBOUNDED PRECEDING)
     ON CONFLICT (id) DO UPDATE SET
         name = excluded.name, name_folded = excluded.name_folded, payload = excluded.payload,
         interval_minutes = excluded.interval_minutes, max_failures = excluded.max_failures,
@@ -99,8 +89,7 @@ BEGIN
             threshold_reached boolean
         )
         JOIN workflow_events AS v
-          ON v.originator_id = e.id AND v.originator_version = e.version
-        WHERE e.id <> ALL (left_out);
+          ON v.originator_id = e.id AND v.originator_version = e.version;
     END IF;
 END
 $$;
