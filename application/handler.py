@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 
 from application.ledger import check_repeat, ledger_key, request_hash
 from application.ports import (
@@ -55,10 +56,11 @@ Waiting = Sequence[tuple[int, Submission]]
 class CommandHandler:
     """Decides commands on current state and records what follows."""
 
-    def __init__(self, store: EventStore, *, attempts: int = 32) -> None:
-        """`attempts` bounds how often a command is decided anew because others were faster."""
+    def __init__(self, store: EventStore, *, attempts: int = 32, within: float = 10.0) -> None:
+        """`attempts` and `within` seconds bound how long a command is decided anew."""
         self._store = store
         self._attempts = attempts
+        self._within = within
 
     def handle(self, batch: Sequence[Submission]) -> list[Outcome]:
         """Handles each command as if alone, in the order given: none harms its neighbours.
@@ -69,10 +71,11 @@ class CommandHandler:
         """
         outcomes: dict[int, Outcome] = {}
         waiting: Waiting = list(enumerate(batch))
+        give_up_at = monotonic() + self._within
         for _ in range(self._attempts):
             outcomes |= self._attempt(waiting)
             waiting = [item for item in waiting if item[0] not in outcomes]
-            if not waiting:
+            if not waiting or monotonic() > give_up_at:
                 break
         return [outcomes.get(index) or Contended() for index in range(len(batch))]
 

@@ -83,12 +83,13 @@ class GroupCommit:
         while (batch := self._batches.get()) is not None:
             try:
                 outcomes = self._handler.handle([ticket.submission for ticket in batch])
+                answers = list(zip(batch, outcomes, strict=True))
             except Exception as fault:  # noqa: BLE001 - the thread must outlive any batch
-                outcomes = [fault] * len(batch)
-            self._loop.call_soon_threadsafe(self._written, batch, outcomes)
+                answers = [(ticket, fault) for ticket in batch]
+            self._loop.call_soon_threadsafe(self._written, answers)
 
-    def _written(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
-        for ticket, outcome in zip(batch, outcomes, strict=True):
+    def _written(self, batch: Sequence[tuple[Ticket[Submission], Outcome]]) -> None:
+        for ticket, outcome in batch:
             self._answer(ticket, outcome)
         self._perform(self._batcher.written(len(batch), self._loop.time()))
 

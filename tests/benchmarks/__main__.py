@@ -1,0 +1,98 @@
+"""`python -m tests.benchmarks`: measures every figure and writes RESULTS.md."""
+
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from infrastructure.postgres.embedded import EmbeddedPostgres
+from tests.benchmarks import machine, report
+from tests.benchmarks.figures import FIGURES
+from tests.benchmarks.generators import CallsFailed, LoadMissing
+from tests.benchmarks.processes import ServerFailed
+from tests.benchmarks.progress import Progress
+from tests.benchmarks.results import Row
+from tests.benchmarks.workbench import FULL, QUICK, Workbench
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+EVERYTHING = ",".join(FIGURES)
+QUICKER = 0.25  # of the time that a full run takes
+
+Rounds = Annotated[int | None, typer.Option(min=1, help="Rounds of every figure; 3 unless quick.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Small sizes and one round; writes no file.")]
+Only = Annotated[str, typer.Option(help=f"Some figures only: {EVERYTHING}.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write every number here.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the table goes; with --quick or --only it is written only if this is given."
+    ),
+]
+
+
+def main(
+    rounds: Rounds = None,
+    quick: Quick = False,
+    only: Only = EVERYTHING,
+    json: Json = None,
+    output: Output = None,
+) -> None:
+    """Measures every figure beside its references, all started and stopped here."""
+    names = [name.strip() for name in only.split(",")]
+    if unknown := sorted(set(names) - set(FIGURES)):
+        raise typer.BadParameter(f"{', '.join(unknown)}: known are {', '.join(FIGURES)}")
+    sizes = QUICK if quick else FULL
+    sizes = replace(sizes, rounds=rounds) if rounds else sizes
+    pace = QUICKER if quick else sizes.rounds / FULL.rounds
+    progress = Progress(
+        Console(stderr=True), {name: FIGURES[name].seconds * pace for name in names}
+    )
+    findings: dict[str, list[Row]] = {}
+    try:
+        with _postgres() as (dsn, directory), progress.shown():
+            facts = machine.facts(dsn)
+            with Workbench(dsn, directory, sizes, progress.say) as bench:
+                for name in names:
+                    progress.figure(name)
+                    findings[name] = list(FIGURES[name].measure(bench))
+    finally:  # A run that is broken off tells what it found.
+        if findings:
+            Console().print(report.table(findings))
+    if json:
+        json.write_text(report.as_json(findings, facts))
+    if output is None and not quick and len(names) == len(FIGURES):
+        output = RESULTS
+    if output:
+        output.write_text(report.markdown(findings, facts, sizes.rounds))
+
+
+@contextmanager
+def _postgres() -> Iterator[tuple[str, Path]]:
+    """A PostgreSQL of this run's own, and a folder: both gone afterwards."""
+    # A short path that another user can enter: sockets have short names, and root cannot serve.
+    directory = Path(tempfile.mkdtemp(prefix="workflows-"))
+    try:
+        server = EmbeddedPostgres(directory)
+        try:
+            yield server.dsn, directory
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    # Whoever ends this process politely wants what it started ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        typer.run(main)
+    except (LoadMissing, CallsFailed, ServerFailed) as failed:
+        sys.exit(f"error: {failed}")

@@ -1,0 +1,1 @@
+"""The servers that the service is measured beside."""
