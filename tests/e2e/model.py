@@ -174,6 +174,11 @@ class Model:
         owned = [w for w in self.workflows.values() if w.user == user]
         return [w.id for w in reversed(owned) if w.meets(filters)]
 
+    @property
+    def counted(self) -> list[tuple[str, str]]:
+        """The workflows and jobs that were counted."""
+        return [(w.id, job) for w in self.workflows.values() for job in w.jobs]
+
     def visible(self, workflow_id: str, user: str) -> Workflow | None:
         """The workflow, if this caller may see it."""
         workflow = self.workflows[workflow_id]

@@ -9,6 +9,7 @@ OTHER_HTTP = '{"url": "https://example.com/other"}'
 DOCKER = '{"image": "alpine:3"}'
 SCRIPT = '{"run": "true"}'
 PAYLOADS = {"http": HTTP, "docker": DOCKER, "script": SCRIPT}
+OTHER_PAYLOADS = {kind: f" {payload}" for kind, payload in PAYLOADS.items()}
 ABSENT = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e6f"
 """The id of no workflow."""
 
