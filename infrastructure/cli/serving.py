@@ -1,6 +1,7 @@
 """One server process, from its start to its drain."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable
 from multiprocessing import parent_process
@@ -37,5 +38,9 @@ async def _serve(
     if (supervisor := parent_process()) is not None:
         loop.add_reader(supervisor.sentinel, told.set)
     async with running(settings, dsn, shares_port=shares_port) as service:
+        # What start-up made stays for good: the collector need not walk it again and again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 50, 50)
         started(service.port)
         await told.wait()

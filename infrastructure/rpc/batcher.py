@@ -31,7 +31,7 @@ class Limits:
     queue: int = 4096
     batch: int = 256
     batch_bytes: int = 4_000_000
-    linger: float = 0.004
+    linger: float = 0.006
 
 
 @dataclass(eq=False, slots=True)
