@@ -1,7 +1,7 @@
 """The one write road: a batch of commands in, an outcome for each out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from time import monotonic
 
 from application.ledger import check_repeat, ledger_key, request_hash
@@ -50,7 +50,8 @@ class Done:
 
 
 Outcome = Done | Exception
-Waiting = Sequence[tuple[int, Submission]]
+Waiting = Sequence[tuple[int, Submission, LedgerKey | None]]
+"""Commands that wait for an outcome: their place in the batch, and the key they carry."""
 
 
 class CommandHandler:
@@ -70,7 +71,7 @@ class CommandHandler:
         them is that command's refusal or fault.
         """
         outcomes: dict[int, Outcome] = {}
-        waiting: Waiting = list(enumerate(batch))
+        waiting: Waiting = [(i, s, ledger_key(s.command)) for i, s in enumerate(batch)]
         give_up_at = monotonic() + self._within
         for _ in range(self._attempts):
             outcomes |= self._attempt(waiting)
@@ -86,11 +87,11 @@ class CommandHandler:
         """
         try:
             decisions = _Decisions(self._load(waiting))
-            verdicts = [(index, decisions.decide(submission)) for index, submission in waiting]
+            verdicts = [(index, decisions.decide(asked, key)) for index, asked, key in waiting]
             changes = decisions.changes
             positions = self._store.append(list(changes.values())) if changes else {}
         except (StoreUnavailable, OutcomeUnknown) as fault:
-            return dict.fromkeys((index for index, _ in waiting), fault)
+            return dict.fromkeys((index for index, _, _ in waiting), fault)
         except (AppendRefused, StoredDataDamaged) as fault:
             if len(waiting) == 1:
                 return {waiting[0][0]: fault}
@@ -100,9 +101,9 @@ class CommandHandler:
         return {index: outcome for index, outcome in settled if outcome is not None}
 
     def _load(self, waiting: Waiting) -> Loaded:
-        commands = [submission.command for _, submission in waiting]
+        commands = [submission.command for _, submission, _ in waiting]
         ids = {c.id for c in commands if not isinstance(c, CreateWorkflow)}
-        keys = {key for c in commands if (key := ledger_key(c))}
+        keys = {key for _, _, key in waiting if key is not None}
         return self._store.load(ids, keys) if ids or keys else Loaded({}, {})
 
 
@@ -122,15 +123,14 @@ class _Decisions:
         self._keys: set[LedgerKey] = set()
         self.changes: dict[str, Change] = {}
 
-    def decide(self, submission: Submission) -> _Verdict:
+    def decide(self, submission: Submission, key: LedgerKey | None) -> _Verdict:
         command = submission.command
         try:
-            return _Verdict(command.id, self._decide(command, submission.origin))
+            return _Verdict(command.id, self._decide(command, submission.origin, key))
         except Exception as refusal:  # noqa: BLE001 - a fault in one must not harm its neighbours
             return _Verdict(command.id, refusal)
 
-    def _decide(self, command: Command, origin: Origin) -> Done | None:
-        key = ledger_key(command)
+    def _decide(self, command: Command, origin: Origin, key: LedgerKey | None) -> Done | None:
         if key and key in self._keys:
             return None  # A twin of this command is being recorded: its entry will answer.
         if key and (entry := self._loaded.ledger.get(key)):
@@ -179,5 +179,6 @@ def _settle(
     if end is None:
         return None
     if isinstance(answer, Done) and not answer.replayed and answer.version > change.base_version:
-        return replace(answer, position=end - (change.version - answer.version))
+        position = end - (change.version - answer.version)
+        return Done(answer.workflow_id, answer.version, position, answer.threshold_reached)
     return answer

@@ -22,8 +22,9 @@ Check = tuple[str, str | None]
 
 def refuse_invalid(*checks: Check) -> None:
     """Raises InvalidFields with every (field, complaint) that has a complaint."""
-    if any(complaint for _, complaint in checks):
-        raise InvalidFields(violations(checks))
+    for _, complaint in checks:
+        if complaint is not None:
+            raise InvalidFields(violations(checks))
 
 
 def violations(checks: Iterable[Check]) -> list[Violation]:
@@ -33,14 +34,16 @@ def violations(checks: Iterable[Check]) -> list[Violation]:
 
 def required_text(value: str) -> str | None:
     """A name or an owner: 1 to 255 characters, no control characters."""
-    return "is empty; 1 to 255 characters are accepted" if not value else optional_text(value)
+    if not value:
+        return f"is empty; 1 to {MAX_TEXT} characters are accepted"
+    return optional_text(value)
 
 
 def optional_text(value: str) -> str | None:
     """A key, a job or a query: at most 255 characters, no control characters."""
     if len(value) > MAX_TEXT:
         return f"is {len(value)} characters long; at most {MAX_TEXT} are accepted"
-    if _CONTROL_CHARACTER.search(value):
+    if not value.isprintable() and _CONTROL_CHARACTER.search(value):
         return "holds a control character; only printable text is accepted"
     return None
 
@@ -66,23 +69,27 @@ def build_status(value: str) -> str | None:
 
 def interval(value: int) -> str | None:
     """Minutes between runs: 1 to 525600."""
-    return _between(value, 1, MAX_INTERVAL, " minutes")
+    if 1 <= value <= MAX_INTERVAL:
+        return None
+    return f"is {value}; 1 to {MAX_INTERVAL} minutes are accepted"
 
 
 def max_failures(value: int) -> str | None:
     """Consecutive failures that are allowed: 1 to 100."""
-    return _between(value, 1, MAX_FAILURES)
+    if 1 <= value <= MAX_FAILURES:
+        return None
+    return f"is {value}; 1 to {MAX_FAILURES} are accepted"
 
 
 def generation(value: int) -> str | None:
     """A guard on the generation: 0 for none."""
-    return _between(value, 0, MAX_GENERATION)
+    if 0 <= value <= MAX_GENERATION:
+        return None
+    return f"is {value}; 0 to {MAX_GENERATION} are accepted"
 
 
 def interval_bound(value: int) -> str | None:
     """An end of a range of intervals: 0 for none."""
-    return _between(value, 0, MAX_INTERVAL, " minutes")
-
-
-def _between(value: int, least: int, most: int, unit: str = "") -> str | None:
-    return None if least <= value <= most else f"is {value}; {least} to {most}{unit} are accepted"
+    if 0 <= value <= MAX_INTERVAL:
+        return None
+    return f"is {value}; 0 to {MAX_INTERVAL} minutes are accepted"

@@ -1,15 +1,26 @@
 """What a payload must be, and what each kind's payload must hold."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic_core import from_json
 
 MAX_PAYLOAD_BYTES = 1024 * 1024
 MAX_NESTING = 64
 
+MAX_PORT = 65_535
+
 Document = dict[str, Any]
+
+_HTTP_URL = re.compile(
+    r"""(?i:https?)://
+        (?:[^\s/?\#@]*@)?                      # a user, perhaps
+        (?:\[[0-9a-fA-F:.]+\]|[^\s/?\#@:\[\]]+)  # a host: an IPv6 address or a name
+        (?::(?P<port>[0-9]{1,5}))?
+        (?:[/?\#]\S*)?\Z""",
+    re.VERBOSE,
+)
 
 
 def form(text: str) -> str | None:
@@ -32,7 +43,11 @@ def _parse(text: str) -> tuple[str | None, Document]:
     try:
         document = from_json(text, allow_inf_nan=False)
     except ValueError:
-        return "is not valid JSON; a JSON object nested at most 64 deep is accepted", {}
+        return (
+            "is no JSON that can be read; an object nested at most 64 deep,"
+            " with numbers of at most 4300 digits, is accepted",
+            {},
+        )
     if not isinstance(document, dict):
         return "is not a JSON object; {...} is accepted", {}
     if _may_exceed_nesting(text) and _nesting(document) > MAX_NESTING:
@@ -85,13 +100,10 @@ KIND_RULES: Mapping[str, Callable[[Document], str | None]] = {
 
 
 def _is_absolute_http_url(value: object) -> bool:
-    if not isinstance(value, str) or not value.isprintable() or " " in value:
+    if not isinstance(value, str) or not value.isprintable():
         return False
-    try:
-        parts = urlsplit(value)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
+    found = _HTTP_URL.match(value)
+    return found is not None and 0 < int(found["port"] or 80) <= MAX_PORT
 
 
 def _is_positive_number(value: object) -> bool:

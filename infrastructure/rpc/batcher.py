@@ -31,7 +31,7 @@ class Limits:
     queue: int = 4096
     batch: int = 256
     batch_bytes: int = 4_000_000
-    linger: float = 0.006
+    linger: float = 0.008
 
 
 @dataclass(eq=False, slots=True)
@@ -88,6 +88,7 @@ class Batcher(Generic[S]):
         self._drained = False
         self._expected = 1
         self._linger_until = 0.0
+        self._look_again_at = 0.0
 
     @property
     def waiting(self) -> int:
@@ -110,6 +111,7 @@ class Batcher(Generic[S]):
 
     def passed(self, now: float) -> list[Effect[S]]:
         """A moment passed."""
+        self._look_again_at = 0.0
         return self._next(now)
 
     def written(self, count: int, now: float) -> list[Effect[S]]:
@@ -129,7 +131,7 @@ class Batcher(Generic[S]):
         if self._writing:
             return effects
         if self._lingers(now):
-            return [LookAgain(self._linger_until)]
+            return self._look_again()
         batch: list[Ticket[S]] = []
         room = self._limits.batch_bytes
         while self._queue and len(batch) < self._limits.batch:
@@ -149,6 +151,12 @@ class Batcher(Generic[S]):
             self._drained = True
             effects.append(Drained())
         return effects
+
+    def _look_again(self) -> list[Effect[S]]:
+        if self._look_again_at == self._linger_until:
+            return []  # It was said already.
+        self._look_again_at = self._linger_until
+        return [LookAgain(self._linger_until)]
 
     def _lingers(self, now: float) -> bool:
         if self._draining or not self._queue:

@@ -72,11 +72,11 @@ class GroupCommit:
                     self._drained.set()
 
     def _schedule(self, at: float) -> None:
-        if self._look_again is None:
-            self._look_again = self._loop.call_at(at, self._passed)
+        if self._look_again is not None:
+            self._look_again.cancel()
+        self._look_again = self._loop.call_at(at, self._passed)
 
     def _passed(self) -> None:
-        self._look_again = None
         self._perform(self._batcher.passed(self._loop.time()))
 
     def _write(self) -> None:

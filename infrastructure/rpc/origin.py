@@ -1,9 +1,10 @@
 """Who calls, and how to find the call again: from the connection and its metadata, never a body."""
 
 import re
+from itertools import count
+from secrets import token_hex
 
 from grpc.aio import ServicerContext
-from uuid_utils import uuid7
 
 from application.ports import Origin
 
@@ -14,13 +15,20 @@ _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}\Z")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 
-def origin_of(context: ServicerContext[bytes, bytes]) -> Origin:
-    """The origin of a call. A request id is made where the client sent none that is usable."""
-    request_id = trace_id = ""
-    for key, value in context.invocation_metadata() or ():
-        if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):
-            request_id = value
-        elif key == "traceparent" and isinstance(value, str):
-            found = _TRACEPARENT.match(value)
-            trace_id = found[1] if found else ""
-    return Origin(ANONYMOUS, request_id or str(uuid7()), trace_id)
+class Origins:
+    """Tells the origin of each call of one server process."""
+
+    def __init__(self) -> None:
+        self._process = token_hex(8)
+        self._calls = count(1)
+
+    def of(self, context: ServicerContext[bytes, bytes]) -> Origin:
+        """The origin of a call; where the client sent no usable request id, one is made."""
+        request_id = trace_id = ""
+        for key, value in context.invocation_metadata() or ():
+            if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):
+                request_id = value
+            elif key == "traceparent" and isinstance(value, str):
+                found = _TRACEPARENT.match(value)
+                trace_id = found[1] if found else ""
+        return Origin(ANONYMOUS, request_id or f"{self._process}-{next(self._calls)}", trace_id)

@@ -15,7 +15,7 @@ from application.queries import Queries
 from domain.commands import Command
 from infrastructure.rpc import convert
 from infrastructure.rpc.errors import Undecodable
-from infrastructure.rpc.origin import origin_of
+from infrastructure.rpc.origin import Origins
 
 SERVICE = "workflows.WorkflowsService"
 
@@ -49,6 +49,7 @@ class WorkflowsServicer:
         self._clock = clock
         self._new_id = new_id
         self._terminate_at_threshold = terminate_at_threshold
+        self._origins = Origins()
 
     def methods(self) -> Mapping[str, Method]:
         """Every method of the contract, by name."""
@@ -124,7 +125,7 @@ class WorkflowsServicer:
         return convert.page(page)
 
     async def _write(self, command: Command, request: bytes, context: Context) -> Done:
-        submission = Submission(command, origin_of(context))
+        submission = Submission(command, self._origins.of(context))
         # A command is stored twice: in its event and in the current-state row.
         outcome = await self._writes.submit(submission, 2 * len(request), _deadline(context))
         if isinstance(outcome, Exception):
