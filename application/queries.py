@@ -11,7 +11,9 @@ from domain.filters import Filters
 from domain.workflow import visible
 
 MAX_PAGE_BYTES = 3 * 1024 * 1024
-"""Payload that a page holds at most, unless one alone is larger: clients take 4 MiB by default."""
+"""What a page holds at most, unless one workflow is larger: clients take 4 MiB by default."""
+OTHER_BYTES = 256
+"""Room for all of a listed workflow but its name and payload: id, numbers, times and framing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ def _that_fit(listed: Sequence[ListedView]) -> int:
     """How many of these fit into one page's bytes: at least one."""
     room = MAX_PAGE_BYTES
     for count, row in enumerate(listed):
-        room -= len(row.view.workflow.payload.encode())
+        workflow = row.view.workflow
+        room -= len(workflow.payload.encode()) + len(workflow.name.encode()) + OTHER_BYTES
         if room < 0 and count:
             return count
     return len(listed)

@@ -42,7 +42,8 @@ class Filters:
         )
 
     def _empty_range(self) -> str | None:
-        if 0 < self.interval_max < self.interval_min:
+        # An interval_min that no workflow could have is named itself; nothing is good beside it.
+        if 0 < self.interval_max < self.interval_min <= fields.MAX_INTERVAL:
             return f"is below interval_min; {self.interval_min} or more, or 0 is accepted"
         return None
 

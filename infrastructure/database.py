@@ -10,7 +10,7 @@ from psycopg import Connection, OperationalError
 from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.postgres.connection import with_network_guards
-from infrastructure.postgres.embedded import EmbeddedPostgres
+from infrastructure.postgres.embedded import EmbeddedPostgres, NotReady
 from infrastructure.settings import Settings
 
 LEAST_VERSION = 170000  # as the server counts: 17, the first with transaction_timeout
@@ -49,7 +49,12 @@ def database(settings: Settings) -> Iterator[Database]:
 def _start(data_dir: Path) -> EmbeddedPostgres:
     try:
         return EmbeddedPostgres(data_dir)
-    except (OSError, CalledProcessError) as unusable:
+    except NotReady as slow:
+        raise DatabaseUnusable(
+            f"The embedded PostgreSQL in {data_dir} did not become ready in time. It may still"
+            f" recover from a crash: see {data_dir / 'postgres' / 'log'}, and start again."
+        ) from slow
+    except (OSError, CalledProcessError, AssertionError) as unusable:  # The package asserts.
         reason = unusable.strerror if isinstance(unusable, OSError) else "PostgreSQL did not start"
         raise DatabaseUnusable(
             f"The embedded PostgreSQL cannot use {data_dir}: {reason}."

@@ -27,12 +27,15 @@ from infrastructure.postgres.session import Session
 from infrastructure.readmodel.views import PostgresViews
 from infrastructure.rpc import health, server
 from infrastructure.rpc.batcher import Limits
+from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.group_commit import GroupCommit
 from infrastructure.rpc.servicer import WorkflowsServicer
 from infrastructure.settings import Settings
 
 READERS = 4  # connections of one process for Get, List and readiness
 GRACE = 10.0  # seconds that calls in flight have to finish when the service stops
+LAST_WORDS = 0.3  # seconds that a stopping service goes on refusing calls in words
+CUT_OFF = 1.0  # seconds that what is no call of ours has to end, watchers of health among it
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
@@ -51,7 +54,8 @@ async def running(
 ) -> AsyncIterator[Running]:
     """Serves on a migrated database until the block ends, then drains.
 
-    Leaving the block tells health first, then lets calls in flight finish, then closes pools.
+    Leaving the block tells health first, then lets calls in flight finish while new ones are
+    refused, then closes pools.
     Raises AddressInUse.
     """
     dsn = with_network_guards(database)
@@ -69,8 +73,9 @@ async def running(
             _new_id,
             terminate_at_threshold=settings.terminate_at_threshold,
         )
+        gate = Gate()
         checks = await health.ready_servicer()
-        serving = server.build(servicer, checks, shares_port=shares_port)
+        serving = server.build(servicer, checks, gate, shares_port=shares_port)
         try:
             port = server.bind(serving, settings.listen)
             await serving.start()
@@ -80,11 +85,20 @@ async def running(
             finally:
                 readiness.cancel()
                 await checks.enter_graceful_shutdown()
-                await serving.stop(GRACE)
+                await _stop(serving, gate)
         finally:
             await commits.drain()
             session.close()
             log.close()
+
+
+async def _stop(serving: grpc.aio.Server, gate: Gate) -> None:
+    gate.close()
+    await gate.drained(GRACE)
+    # The server drops calls that arrived but were not handed out yet: those end as CANCELLED,
+    # after which no client tries elsewhere. Each connection gets time to hear a refusal first.
+    await asyncio.sleep(LAST_WORDS)
+    await serving.stop(CUT_OFF)
 
 
 def _readers(dsn: str) -> Pool:

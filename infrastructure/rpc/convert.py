@@ -6,7 +6,8 @@ from workflows import workflows_pb2 as pb
 
 from application.ports import View
 from application.queries import Page
-from domain import commands
+from domain import commands, fields
+from domain.errors import InvalidFields
 from domain.filters import Filters
 
 
@@ -99,16 +100,20 @@ def delete(request: pb.DeleteWorkflowRequest, now: datetime) -> commands.DeleteW
 
 
 def filters(request: pb.ListWorkflowsRequest) -> Filters:
-    """The filters in a request. Raises InvalidFields."""
+    """The filters in a request. Raises InvalidFields, which names a bad user beside them."""
     wanted = request.filters
-    return Filters(
-        query=wanted.query,
-        kind=wanted.kind,
-        build_status=wanted.build_status,
-        is_terminated=wanted.is_terminated,
-        interval_min=wanted.interval_min,
-        interval_max=wanted.interval_max,
-    )
+    try:
+        return Filters(
+            query=wanted.query,
+            kind=wanted.kind,
+            build_status=wanted.build_status,
+            is_terminated=wanted.is_terminated,
+            interval_min=wanted.interval_min,
+            interval_max=wanted.interval_max,
+        )
+    except InvalidFields as refused:
+        user = fields.violations([("user_id", fields.required_text(request.user_id))])
+        raise InvalidFields([*user, *refused.violations]) from refused
 
 
 def owned(view: View) -> pb.GetWorkflowResponse:

@@ -8,29 +8,34 @@ import structlog
 from grpc.aio import AbortError
 
 from infrastructure.rpc.errors import refusal_of
+from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.servicer import Context, Method
 
 _UNEXPECTED = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS})
 _log = structlog.get_logger()
 
 
-def handlers(service: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
+def handlers(service: str, methods: Mapping[str, Method], gate: Gate) -> grpc.GenericRpcHandler:
     """The handlers of a service: bytes in and out, so that even their decoding is guarded."""
     return grpc.method_handlers_generic_handler(
         service,
         {
-            name: grpc.unary_unary_rpc_method_handler(guarded(name, method))
+            name: grpc.unary_unary_rpc_method_handler(guarded(name, method, gate))
             for name, method in methods.items()
         },
     )
 
 
-def guarded(name: str, method: Method) -> Callable[[bytes, Context], Awaitable[bytes]]:
-    """The method with every error mapped, and with no text of an unexpected one let out."""
+def guarded(name: str, method: Method, gate: Gate) -> Callable[[bytes, Context], Awaitable[bytes]]:
+    """The method behind the gate, with every error mapped and no text of an unexpected one."""
 
     async def call(request: bytes, context: Context) -> bytes:
         try:
-            return (await method(request, context)).SerializeToString()
+            gate.enter()
+            try:
+                return (await method(request, context)).SerializeToString()
+            finally:
+                gate.leave()
         except (AbortError, asyncio.CancelledError):
             raise
         except Exception as error:

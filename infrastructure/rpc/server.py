@@ -1,9 +1,10 @@
-"""The gRPC server: what it offers, where it listens, how it stops."""
+"""The gRPC server: what it offers, and where it listens."""
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
 from infrastructure.rpc import guard, reflection
+from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.health import HealthServicer
 from infrastructure.rpc.servicer import SERVICE, WorkflowsServicer
 
@@ -22,7 +23,7 @@ class AddressInUse(Exception):
 
 
 def build(
-    servicer: WorkflowsServicer, health: HealthServicer, *, shares_port: bool
+    servicer: WorkflowsServicer, health: HealthServicer, gate: Gate, *, shares_port: bool
 ) -> grpc.aio.Server:
     """A server that is not started yet; `shares_port` lets several processes serve one port."""
     server = grpc.aio.server(
@@ -31,7 +32,7 @@ def build(
             ("grpc.max_metadata_size", _MAX_METADATA),
         ]
     )
-    server.add_generic_rpc_handlers((guard.handlers(SERVICE, servicer.methods()),))
+    server.add_generic_rpc_handlers((guard.handlers(SERVICE, servicer.methods(), gate),))
     server.add_generic_rpc_handlers(tuple(reflection.handlers((SERVICE, HEALTH))))
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
     return server

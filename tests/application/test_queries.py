@@ -166,9 +166,15 @@ async def test_a_cursor_does_not_serve_another_list() -> None:
 
 
 async def test_a_page_ends_early_where_its_payloads_would_be_too_large() -> None:
-    views = [view(str(number), size=MIB) for number in range(5)]
+    views = [view(str(number), size=MIB - 512) for number in range(5)]
     assert MAX_PAGE_BYTES == 3 * MIB
     assert await pages(queries(*views, page_size=50)) == [["4", "3", "2"], ["1", "0"]]
+
+
+async def test_a_page_ends_early_where_its_names_would_be_too_large() -> None:
+    names = [f"{number:04}{'🚀' * 251}" for number in range(4000)]
+    first, *_ = await pages(queries(*map(view, names), page_size=4000))
+    assert sum(len(name.encode()) for name in first) < MAX_PAGE_BYTES
 
 
 async def test_a_page_holds_one_workflow_however_large() -> None:

@@ -83,6 +83,7 @@ def test_unset_termination_does_not_filter() -> None:
         ({"interval_max": -(2**31)}, ["filters.interval_max"]),
         ({"interval_max": 525_601}, ["filters.interval_max"]),
         ({"interval_min": 6, "interval_max": 5}, ["filters.interval_max"]),
+        ({"interval_min": 525_601, "interval_max": 5}, ["filters.interval_min"]),
         (
             {"query": "\n", "kind": "?", "build_status": "?", "interval_min": -1},
             ["filters.query", "filters.kind", "filters.build_status", "filters.interval_min"],

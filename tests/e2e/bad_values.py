@@ -19,6 +19,7 @@ BAD_PAYLOADS = {
     "NaN": '{"url": "https://example.com", "timeout": NaN}',
     "Infinity": '{"url": "https://example.com", "timeout": Infinity}',
     "an infinite number": '{"url": "https://example.com", "timeout": 1e999}',
+    "an integer of 5000 digits": '{"url": "https://example.com", "x": ' + "7" * 5000 + "}",
     "a raw NUL": '{"url": "https://example.com\x00"}',
     "an outer NUL": '{"url": "https://example.com"}\x00',
     "a raw newline in a string": '{"url": "https://example.com", "x": "\n"}',

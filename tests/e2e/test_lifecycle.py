@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.client import Client, Refused, together
 from tests.e2e.records import assert_consistent, select
 from tests.e2e.service import Service
-from tests.e2e.waiting import until
+from tests.e2e.waiting import is_alive, until
 
 _NAMES = "SELECT name FROM workflows WHERE user_id = 'alice' ORDER BY name"
 
@@ -95,10 +95,6 @@ def test_calls_in_flight_at_a_stop_are_answered_or_had_no_effect(
     assert _names(database) == sorted(callers.answered)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="calls that arrive on open connections while the server stops end as CANCELLED",
-)
 def test_calls_refused_at_a_stop_are_told_to_go_elsewhere(serve: Callable[..., Service]) -> None:
     codes: set[grpc.StatusCode] = set()
     for service in [serve() for _ in range(4)]:  # It is a race: several have a better chance.
@@ -148,19 +144,15 @@ def test_an_embedded_database_outlives_the_kill_of_everything(data_dir: Path) ->
         assert service.client.get(workflow_id, "alice").message.name == "nightly"
 
 
-@pytest.mark.xfail(
-    strict=True,
-    run=False,  # It hangs for a minute before it fails.
-    reason="whatever process has the number of the killed server is taken for that server",
-)
 def test_an_embedded_database_outlives_a_kill_where_its_number_is_taken(data_dir: Path) -> None:
     with Service("--data-dir", str(data_dir)) as service:
         service.client.create("alice")
         service.kill()
     _kill_servers(data_dir)
-    left_over = data_dir / "postgres" / "postmaster.pid"
-    _, *lines = left_over.read_text().splitlines()
-    left_over.write_text("\n".join([str(os.getpid()), *lines, ""]))
+    for note in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+        left_over = data_dir / "postgres" / note
+        _, *lines = left_over.read_text().splitlines()
+        left_over.write_text("\n".join([str(os.getpid()), *lines, ""]))
     with Service("--data-dir", str(data_dir)) as service:
         service.client.create("alice")
 
@@ -218,4 +210,4 @@ def _kill_servers(directory: Path) -> None:
     for process in killed:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    until(lambda: not any(psutil.pid_exists(process.pid) for process in killed))
+    until(lambda: not any(is_alive(process.pid) for process in killed))

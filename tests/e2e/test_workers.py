@@ -2,11 +2,9 @@
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from functools import partial
-from typing import TypeVar
 
 import grpc
 import psutil
@@ -15,16 +13,14 @@ import pytest
 from tests.e2e.client import Answer, Client, Refused, together
 from tests.e2e.records import assert_consistent, events_of
 from tests.e2e.service import Service
-
-T = TypeVar("T")
-WITHIN = 60.0  # seconds: patience with a slow machine, not an expectation
+from tests.e2e.waiting import is_alive, until
 
 
 @pytest.fixture
 def service(database: str) -> Iterator[Service]:
     """Three workers on a database of this test's own."""
     with Service("--database-url", database, "--workers", "3") as service:
-        _until(lambda: len(_workers(service)) == 3)
+        until(lambda: len(_workers(service)) == 3)
         yield service
 
 
@@ -32,7 +28,7 @@ def service(database: str) -> Iterator[Service]:
 def clients(service: Service) -> Iterator[list[Client]]:
     """Twelve connections, which the kernel spreads over the workers."""
     clients = [Client(service.address) for _ in range(12)]
-    _until(lambda: _answers(clients[0]))
+    until(lambda: _answers(clients[0]))
     yield clients
     for client in clients:
         client.close()
@@ -66,27 +62,31 @@ def test_what_one_worker_acknowledged_every_worker_sees(clients: list[Client]) -
 def test_a_worker_that_dies_is_replaced(service: Service, clients: list[Client]) -> None:
     before = _workers(service)
     os.kill(before[0], signal.SIGKILL)
-    _until(lambda: len(set(_workers(service)) - set(before)) == 1)
+    until(lambda: len(set(_workers(service)) - set(before)) == 1)
     with closing(Client(service.address)) as client:
-        _until(lambda: _answers(client))
+        until(lambda: _answers(client))
 
 
 def test_stopping_drains_every_worker(service: Service) -> None:
     workers = _workers(service)
     assert service.stop() == 0
-    assert not any(psutil.pid_exists(pid) for pid in workers)
+    assert not any(is_alive(pid) for pid in workers)
 
 
 def test_workers_do_not_outlive_their_parent(service: Service) -> None:
     workers = _workers(service)
     service.kill()
-    _until(lambda: not any(psutil.pid_exists(pid) for pid in workers))
+    until(lambda: not any(is_alive(pid) for pid in workers))
 
 
 def _workers(service: Service) -> list[int]:
     """The processes that serve; Python's own tracker of resources is none of them."""
-    children = psutil.Process(service.pid).children()
-    return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process(service.pid).children():
+        with suppress(psutil.NoSuchProcess):  # Zombies, too, have no command line.
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child.pid)
+    return found
 
 
 def _answers(client: Client) -> bool:
@@ -97,10 +97,3 @@ def _answers(client: Client) -> bool:
             raise
         return False
     return True
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WITHIN
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to hold in time"
-        time.sleep(0.05)

@@ -35,6 +35,9 @@ CREATE INDEX workflows_by_kind ON workflows (user_id, kind, created_position DES
     WHERE deleted_at IS NULL;
 CREATE INDEX workflows_by_build_status ON workflows (user_id, build_status, created_position DESC)
     WHERE deleted_at IS NULL;
+-- Two common values may never meet: without this one, a walk by either would end at the list's end.
+CREATE INDEX workflows_by_kind_and_build_status
+    ON workflows (user_id, kind, build_status, created_position DESC) WHERE deleted_at IS NULL;
 CREATE INDEX workflows_terminated ON workflows (user_id, created_position DESC)
     WHERE deleted_at IS NULL AND terminated_at IS NOT NULL;
 CREATE INDEX workflows_by_interval ON workflows (user_id, interval_minutes)
