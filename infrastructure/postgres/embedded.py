@@ -122,7 +122,7 @@ def _forget_stranger(data_dir: Path) -> None:
     note = _Note.of(data_dir)
     if psutil.pid_exists(note.number) and not _serves(note.number, data_dir):
         lock = note.socket_lock
-        if lock and lock.exists() and str(data_dir) in lock.read_text().splitlines():
+        if lock and lock.exists() and lock.read_text().splitlines()[1:2] == [str(data_dir)]:
             lock.unlink()
         note.path.unlink()
 
