@@ -44,7 +44,9 @@ def bench(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
 def test_a_figure_is_measured_and_shown(bench: Workbench, name: str) -> None:
     rows = FIGURES[name].measure(bench)
 
-    assert all(value > 0 for row in rows for value in (*row.values, *row.beside))
+    # A few calls may cost less than one tick of the processor's clock.
+    least = 0 if name == "cpu" else 1e-9
+    assert all(value >= least for row in rows for value in (*row.values, *row.beside))
     shown = report.markdown({name: rows}, {}, TINY.rounds)
     assert all(f"| {row.what} |" in shown for row in rows)
 
