@@ -8,15 +8,15 @@ V = TypeVar("V")
 Waiters = dict[str, list[asyncio.Future[V | None]]]
 
 MAX_KEYS = 128  # of one query: a value may hold a payload of 1 MiB
-LINGER = 0.002  # seconds
+LINGER = 0.004  # seconds
 
 
 class Coalesced(Generic[V]):
     """Looks values up by key: at once when idle, and in company when many ask.
 
     A lookup never joins a query that was already sent, so it sees all that was committed before
-    it was made. After a query that answered several callers, the next one lingers until as many
-    wait again or the linger is over: those who were just answered are about to ask again.
+    it was made. After a query that answered several callers, the next one lingers until almost
+    twice as many wait or the linger is over: those who were just answered are about to ask again.
     """
 
     def __init__(self, fetch: Callable[[Collection[str]], Awaitable[Mapping[str, V]]]) -> None:
@@ -46,7 +46,7 @@ class Coalesced(Generic[V]):
                 self._callers -= answered
                 await self._answer(taken)
                 if answered > 1:
-                    await self._linger(answered)
+                    await self._linger(2 * answered - 2)
         finally:
             self._running = None
 
