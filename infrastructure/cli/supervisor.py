@@ -52,11 +52,6 @@ class Supervisor:
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
-    @property
-    def pids(self) -> list[int]:
-        """The processes that serve."""
-        return [worker.pid for worker in self._workers if worker.pid is not None]
-
     def _start(self) -> SpawnProcess:
         # Not daemonic: a worker that is told to stop must be waited for, not killed.
         worker = _spawn.Process(

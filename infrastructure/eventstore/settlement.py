@@ -29,12 +29,15 @@ _FIND = """
 
 
 def settle(session: Session, append_id: str, changes: Sequence[Change]) -> Mapping[str, int]:
-    """The positions of those changes that the lost append recorded; the others it did not.
+    """Where those changes end that the lost append recorded; the others it did not.
+
+    A change is known by its last event, or by its ledger entries where it has none.
 
     Raises OutcomeUnknown where the database does not come back to be asked.
     """
     ends = orjson.dumps([{"id": c.workflow_id, "version": c.version} for c in changes if c.events])
-    keys = orjson.dumps([{"scope": k.scope, "key": k.key} for c in changes for k in c.ledger])
+    unmoved = [c for c in changes if not c.events]
+    keys = orjson.dumps([{"scope": k.scope, "key": k.key} for c in unmoved for k in c.ledger])
     try:
         return session.read(lambda connection: _find(connection, append_id, ends, keys))
     except StoreUnavailable as lost:
