@@ -154,13 +154,16 @@ class ListedView:
 
 
 class WorkflowViews(Protocol):
-    """Current workflows. What a committed append did is visible to every later call."""
+    """Current workflows. What a committed append did is visible to every later call.
 
-    async def get(self, workflow_id: str) -> View | None:
-        """The workflow of this id, deleted or not; None where it never was."""
+    Each method raises StoreUnavailable.
+    """
+
+    def get(self, ids: Collection[str]) -> Mapping[str, View]:
+        """The workflows of these ids by id, deleted ones too; what is missing never was."""
         ...
 
-    async def page(
+    def page(
         self, user_id: str, filters: Filters, before: int | None, limit: int
     ) -> Sequence[ListedView]:
         """A user's workflows that meet the filters, newest first, created before a position."""

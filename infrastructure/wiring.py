@@ -1,134 +1,117 @@
 """The composition root: the only place that names every concrete part. Read it top to bottom."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
-from typing import Any
 
-import grpc
-from psycopg import AsyncConnection, Error
-from psycopg_pool import AsyncConnectionPool
 from uuid_utils import uuid7
 
 from application.cursors import Cursors
 from application.handler import CommandHandler
+from application.ports import StoreUnavailable
 from application.queries import Queries
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
-from infrastructure.postgres.connection import (
-    ANSWER_WITHIN,
-    BoundedAsyncConnection,
-    configure_async,
-    with_network_guards,
-)
+from infrastructure.postgres.connection import with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.views import PostgresViews
-from infrastructure.rpc import health, server
 from infrastructure.rpc.batcher import Limits
 from infrastructure.rpc.gate import Gate
-from infrastructure.rpc.group_commit import GroupCommit
-from infrastructure.rpc.servicer import WorkflowsServicer
+from infrastructure.rpc.grouping import Grouping
+from infrastructure.rpc.guard import guarded
+from infrastructure.rpc.health import HealthServicer, Readiness
+from infrastructure.rpc.server import Server
+from infrastructure.rpc.servicer import SERVICE, WorkflowsServicer
 from infrastructure.settings import Settings
 
-READERS = 4  # connections of one process for Get, List and readiness
+WRITES = Limits()
+LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 MiB.
+LISTS = Limits(queue=1024, batch=1)
+LISTS_AT_ONCE = 3  # threads, each with a connection: a slow list holds up few others
+
 GRACE = 10.0  # seconds that calls in flight have to finish when the service stops
 LAST_WORDS = 0.3  # seconds that a stopping service goes on refusing calls in words
 CUT_OFF = 1.0  # seconds that what is no call of ours has to end, watchers of health among it
 
-Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A service that serves."""
-
-    port: int
-    server: grpc.aio.Server
-
-
-@asynccontextmanager
-async def running(
-    settings: Settings, database: str, *, shares_port: bool = False
-) -> AsyncIterator[Running]:
-    """Serves on a migrated database until the block ends, then drains.
+@contextmanager
+def running(settings: Settings, database: str, *, shares_port: bool = False) -> Iterator[int]:
+    """Serves on a migrated database until the block ends, then drains. Yields the port.
 
     Leaving the block tells health first, then lets calls in flight finish while new ones are
-    refused, then closes pools.
-    Raises AddressInUse.
+    refused, then ends threads and sessions.
+    Raises AddressInUse, or StoreUnavailable where the database cannot be reached.
     """
     dsn = with_network_guards(database)
-    log = WorkflowLog(dsn)
-    session = Session(dsn)
-    async with _readers(dsn) as readers:
-        cursors = Cursors(await _cursor_secret(readers))
-        queries = Queries(PostgresViews(readers), cursors, settings.page_size)
-        store = PostgresEventStore(session, log, _now)
-        commits = GroupCommit(CommandHandler(store), Limits())
+    with ExitStack() as stack:
+
+        def session() -> Session:
+            return stack.enter_context(closing(Session(dsn)))
+
+        log = stack.enter_context(closing(WorkflowLog(dsn)))
+        handler = CommandHandler(PostgresEventStore(session(), log, _now))
+        looking = session()
+        cursors = Cursors(_cursor_secret(looking))
+
+        def queries(session: Session) -> Queries:
+            return Queries(PostgresViews(session), cursors, settings.page_size)
+
+        writes = Grouping("writer", handler.handle, WRITES)
+        stack.callback(writes.drain)
+        lookups = Grouping("lookups", queries(looking).look_up, LOOKUPS)
+        stack.callback(lookups.drain)
+        lists = [Grouping("lists", queries(session()).pages, LISTS) for _ in range(LISTS_AT_ONCE)]
+        for lane in lists:
+            stack.callback(lane.drain)
         servicer = WorkflowsServicer(
-            commits,
-            queries,
+            writes,
+            lookups,
+            lists,
             _now,
             _new_id,
             terminate_at_threshold=settings.terminate_at_threshold,
         )
         gate = Gate()
-        checks = await health.ready_servicer()
-        serving = server.build(servicer, checks, gate, shares_port=shares_port)
+        health = HealthServicer()
+        server = Server(guarded(SERVICE, servicer.methods(), gate), health, shares_port=shares_port)
+        port = server.start(settings.listen)
+        stack.callback(_stop, server, gate)
+        asking = session()
+        readiness = Readiness(health, lambda: _is_ready(asking))
         try:
-            port = server.bind(serving, settings.listen)
-            await serving.start()
-            readiness = asyncio.create_task(health.follow(checks, lambda: _is_ready(readers)))
-            try:
-                yield Running(port, serving)
-            finally:
-                readiness.cancel()
-                await checks.enter_graceful_shutdown()
-                await _stop(serving, gate)
+            yield port
         finally:
-            await commits.drain()
-            session.close()
-            log.close()
+            readiness.stop()
+            health.enter_graceful_shutdown()
 
 
-async def _stop(serving: grpc.aio.Server, gate: Gate) -> None:
+def _stop(server: Server, gate: Gate) -> None:
     gate.close()
-    await gate.drained(GRACE)
+    gate.drained(GRACE)
     # The server drops calls that arrived but were not handed out yet: those end as CANCELLED,
     # after which no client tries elsewhere. Each connection gets time to hear a refusal first.
-    await asyncio.sleep(LAST_WORDS)
-    await serving.stop(CUT_OFF)
+    time.sleep(LAST_WORDS)
+    server.stop(CUT_OFF)
 
 
-def _readers(dsn: str) -> Pool:
-    return AsyncConnectionPool(
-        dsn,
-        connection_class=BoundedAsyncConnection,
-        kwargs={"autocommit": True},
-        configure=configure_async,
-        min_size=READERS,
-        max_size=READERS,
-        timeout=ANSWER_WITHIN,
-        open=False,
+def _cursor_secret(session: Session) -> bytes:
+    found = session.read(
+        lambda connection: connection.execute(
+            "SELECT secret FROM service_secrets WHERE name = 'cursor'"
+        ).fetchone()
     )
-
-
-async def _cursor_secret(readers: Pool) -> bytes:
-    async with readers.connection() as connection:
-        found = await connection.execute("SELECT secret FROM service_secrets WHERE name = 'cursor'")
-        row = await found.fetchone()
-    if row is None:
+    if found is None:
         raise LookupError("the database has no cursor secret; run: workflows migrate")
-    return bytes(row[0])
+    return bytes(found[0])
 
 
-async def _is_ready(readers: Pool) -> bool:
-    with suppress(Error):
-        async with readers.connection() as connection:
-            await connection.execute("SELECT 1")
-            return True
-    return False
+def _is_ready(session: Session) -> bool:
+    try:
+        session.read(lambda connection: connection.execute("SELECT 1"))
+    except StoreUnavailable:
+        return False
+    return True
 
 
 def _now() -> datetime:

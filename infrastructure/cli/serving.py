@@ -1,13 +1,12 @@
 """One server process, from its start to its drain."""
 
-import asyncio
 import gc
 import signal
 from collections.abc import Callable
 from multiprocessing import parent_process
+from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Semaphore
-
-import uvloop
+from threading import Event, Thread
 
 from infrastructure.cli.logs import configure_logs
 from infrastructure.settings import Settings
@@ -16,7 +15,7 @@ from infrastructure.wiring import running
 
 def serve_one(settings: Settings, dsn: str, started: Callable[[int], None]) -> None:
     """Serves alone on its port until SIGTERM or Ctrl-C. Raises AddressInUse."""
-    uvloop.run(_serve(settings, dsn, started, shares_port=False))
+    _serve(settings, dsn, started, shares_port=False)
 
 
 def serve_until_told(settings: Settings, dsn: str, ready: Semaphore) -> None:
@@ -25,22 +24,33 @@ def serve_until_told(settings: Settings, dsn: str, ready: Semaphore) -> None:
     Releases `ready` once, when it serves.
     """
     configure_logs()
-    uvloop.run(_serve(settings, dsn, lambda _: ready.release(), shares_port=True))
+    _serve(settings, dsn, lambda _: ready.release(), shares_port=True)
 
 
-async def _serve(
+def _serve(
     settings: Settings, dsn: str, started: Callable[[int], None], *, shares_port: bool
 ) -> None:
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
+    told = Event()
+    previous = {
+        number: signal.signal(number, lambda *_: told.set())
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
     if (supervisor := parent_process()) is not None:
-        loop.add_reader(supervisor.sentinel, told.set)
-    async with running(settings, dsn, shares_port=shares_port) as service:
-        # What start-up made stays for good: the collector need not walk it again and again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 50, 50)
-        started(service.port)
-        await told.wait()
+        Thread(target=_outlive, args=(supervisor, told), daemon=True).start()
+    try:
+        with running(settings, dsn, shares_port=shares_port) as port:
+            # What start-up made stays for good: the collector need not walk it again and again.
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(20_000, 50, 50)
+            started(port)
+            told.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _outlive(supervisor: BaseProcess, told: Event) -> None:
+    """Tells a worker to stop once its supervisor is gone."""
+    supervisor.join()
+    told.set()

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from psycopg import AsyncConnection, Connection, OperationalError
+from psycopg import Connection, OperationalError
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
@@ -45,24 +45,6 @@ class BoundedConnection(Connection[Any]):
             raise
 
 
-class BoundedAsyncConnection(AsyncConnection[Any]):
-    """The same for the event loop."""
-
-    async def wait(
-        self,
-        gen: PQGen[Any],
-        interval: float = 0.1,
-        timeout: float | None = None,  # noqa: ASYNC109 - the library's signature
-    ) -> Any:
-        """Waits for an answer, at most ANSWER_WITHIN seconds; then the connection is closed."""
-        try:
-            return await super().wait(gen, interval, timeout or ANSWER_WITHIN)
-        except OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()
-            raise
-
-
 def with_network_guards(dsn: str) -> str:
     """The DSN with timeouts that notice a dead network; what the DSN says itself stands."""
     return make_conninfo(**(_NETWORK | conninfo_to_dict(dsn)))
@@ -71,11 +53,6 @@ def with_network_guards(dsn: str) -> str:
 def configure(connection: Connection[Any]) -> None:
     """Sets what bounds a session on the server."""
     connection.execute("; ".join(_GUARDS))
-
-
-async def configure_async(connection: AsyncConnection[Any]) -> None:
-    """Sets what bounds a session on the server."""
-    await connection.execute("; ".join(_GUARDS))
 
 
 def connect(dsn: str) -> BoundedConnection:

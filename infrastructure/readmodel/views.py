@@ -1,21 +1,13 @@
 """The SQL of Get and List over current-state rows."""
 
-import time
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from psycopg import AsyncConnection, Error, InterfaceError, OperationalError
-from psycopg_pool import AsyncConnectionPool
-
-from application.ports import ListedView, StoreUnavailable, View
+from application.ports import ListedView, View
 from domain.filters import Filters, folded
 from infrastructure.postgres.connection import array_of
-from infrastructure.postgres.session import AGAIN_WITHIN
-from infrastructure.readmodel.coalescing import Coalesced
+from infrastructure.postgres.session import Session
 from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
-
-T = TypeVar("T")
-Connection = AsyncConnection[Any]
 
 _GET = f"SELECT id::text, version, {STATE_COLUMNS} FROM workflows WHERE id = ANY (%s::uuid[])"  # noqa: S608 - constants
 _LIST = f"SELECT id::text, version, created_position, {STATE_COLUMNS} FROM workflows WHERE "  # noqa: S608 - constants
@@ -31,54 +23,27 @@ _CLAUSES = {
 
 
 class PostgresViews:
-    """WorkflowViews on a pool; Gets that arrive together share a query."""
+    """WorkflowViews on one session of its own: made for one thread."""
 
-    def __init__(self, pool: AsyncConnectionPool[Connection]) -> None:
-        self._pool = pool
-        self._gets: Coalesced[View] = Coalesced(self._fetch)
+    def __init__(self, session: Session) -> None:
+        self._session = session
 
-    async def get(self, workflow_id: str) -> View | None:
-        """See WorkflowViews.get. Raises StoreUnavailable."""
-        return await self._gets.get(workflow_id)
-
-    async def page(
-        self, user_id: str, filters: Filters, before: int | None, limit: int
-    ) -> Sequence[ListedView]:
-        """See WorkflowViews.page. Raises StoreUnavailable."""
-        statement, parameters = list_statement(user_id, filters, before, limit)
-
-        async def query(connection: Connection) -> list[tuple[Any, ...]]:
-            # Not prepared: the best index depends on the values.
-            cursor = await connection.execute(statement, parameters, prepare=False)
-            return await cursor.fetchall()
-
-        rows = await self._read(query)
-        return [ListedView(View(row[0], workflow_of(row[3:]), row[1]), row[2]) for row in rows]
-
-    async def _fetch(self, ids: Collection[str]) -> Mapping[str, View]:
-        async def query(connection: Connection) -> list[tuple[Any, ...]]:
-            cursor = await connection.execute(_GET, (array_of(ids),))
-            return await cursor.fetchall()
-
-        rows = await self._read(query)
+    def get(self, ids: Collection[str]) -> Mapping[str, View]:
+        """See WorkflowViews.get."""
+        wanted = array_of(ids)
+        rows = self._session.read(lambda connection: connection.execute(_GET, (wanted,)).fetchall())
         return {row[0]: View(row[0], workflow_of(row[2:]), row[1]) for row in rows}
 
-    async def _read(self, query: Callable[[Connection], Awaitable[T]]) -> T:
-        """The answer to a query; one whose connection is lost at once is asked again."""
-        started = time.monotonic()
-        try:
-            try:
-                return await self._once(query)
-            except (OperationalError, InterfaceError):
-                if time.monotonic() - started > AGAIN_WITHIN:
-                    raise
-                return await self._once(query)
-        except Error as lost:
-            raise StoreUnavailable("the database does not answer") from lost
-
-    async def _once(self, query: Callable[[Connection], Awaitable[T]]) -> T:
-        async with self._pool.connection() as connection:
-            return await query(connection)
+    def page(
+        self, user_id: str, filters: Filters, before: int | None, limit: int
+    ) -> Sequence[ListedView]:
+        """See WorkflowViews.page."""
+        statement, parameters = list_statement(user_id, filters, before, limit)
+        # Not prepared: the best index depends on the values.
+        rows = self._session.read(
+            lambda connection: connection.execute(statement, parameters, prepare=False).fetchall()
+        )
+        return [ListedView(View(row[0], workflow_of(row[3:]), row[1]), row[2]) for row in rows]
 
 
 def list_statement(

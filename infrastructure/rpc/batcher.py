@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-S = TypeVar("S")
-
 
 class Overloaded(Exception):
     """Too many commands wait; nothing was decided, and a retry is safe."""
@@ -24,6 +22,10 @@ class DeadlinePassed(Exception):
     """The caller's deadline passed while the command waited; nothing was decided."""
 
 
+class CallerLeft(Exception):
+    """The caller went away while the command waited; nothing was decided."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of the queue and of one batch; `linger` is in seconds."""
@@ -35,26 +37,28 @@ class Limits:
 
 
 @dataclass(eq=False, slots=True)
-class Ticket(Generic[S]):
-    """A command that waits; `size` in bytes as stored, `deadline` a moment or None."""
+class Ticket:
+    """Something that waits; `size` in bytes as stored, `deadline` a moment or None."""
 
-    submission: S
     size: int
     deadline: float | None
 
 
+T = TypeVar("T", bound=Ticket)
+
+
 @dataclass(frozen=True, slots=True)
-class Take(Generic[S]):
+class Take(Generic[T]):
     """Write these now, in this order."""
 
-    tickets: Sequence[Ticket[S]]
+    tickets: Sequence[T]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[S]):
+class Answer(Generic[T]):
     """Answer this ticket; nothing of it was decided."""
 
-    ticket: Ticket[S]
+    ticket: T
     refusal: Exception
 
 
@@ -70,10 +74,10 @@ class Drained:
     """All that was accepted is written; nothing more will be taken."""
 
 
-Effect = Take[S] | Answer[S] | LookAgain | Drained
+Effect = Take[T] | Answer[T] | LookAgain | Drained
 
 
-class Batcher(Generic[S]):
+class Batcher(Generic[T]):
     """One batch is written at a time; what arrives meanwhile waits for the next.
 
     A lone command is taken at once. After a batch of several, the next one lingers until as many
@@ -82,7 +86,7 @@ class Batcher(Generic[S]):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._queue: deque[Ticket[S]] = deque()
+        self._queue: deque[T] = deque()
         self._writing = False
         self._draining = False
         self._drained = False
@@ -95,7 +99,7 @@ class Batcher(Generic[S]):
         """How many tickets wait to be taken."""
         return len(self._queue)
 
-    def submitted(self, ticket: Ticket[S], now: float) -> list[Effect[S]]:
+    def submitted(self, ticket: T, now: float) -> list[Effect[T]]:
         """A command arrived."""
         if self._draining:
             return [Answer(ticket, Draining())]
@@ -104,35 +108,37 @@ class Batcher(Generic[S]):
         self._queue.append(ticket)
         return self._next(now)
 
-    def cancelled(self, ticket: Ticket[S]) -> None:
+    def cancelled(self, ticket: T) -> list[Effect[T]]:
         """The caller went away: a ticket that still waits is never decided."""
-        if ticket in self._queue:
-            self._queue.remove(ticket)
+        if ticket not in self._queue:
+            return []
+        self._queue.remove(ticket)
+        return [Answer(ticket, CallerLeft())]
 
-    def passed(self, now: float) -> list[Effect[S]]:
+    def passed(self, now: float) -> list[Effect[T]]:
         """A moment passed."""
         self._look_again_at = 0.0
         return self._next(now)
 
-    def written(self, count: int, now: float) -> list[Effect[S]]:
+    def written(self, count: int, now: float) -> list[Effect[T]]:
         """The batch that was taken is done, well or not: its `count` callers may ask again."""
         self._writing = False
         self._expected = count
         self._linger_until = now + self._limits.linger
         return self._next(now)
 
-    def drain(self, now: float) -> list[Effect[S]]:
+    def drain(self, now: float) -> list[Effect[T]]:
         """Accept no more and finish what was accepted."""
         self._draining = True
         return self._next(now)
 
-    def _next(self, now: float) -> list[Effect[S]]:
-        effects: list[Effect[S]] = []
+    def _next(self, now: float) -> list[Effect[T]]:
+        effects: list[Effect[T]] = []
         if self._writing:
             return effects
         if self._lingers(now):
             return self._look_again()
-        batch: list[Ticket[S]] = []
+        batch: list[T] = []
         room = self._limits.batch_bytes
         while self._queue and len(batch) < self._limits.batch:
             ticket = self._queue[0]
@@ -152,7 +158,7 @@ class Batcher(Generic[S]):
             effects.append(Drained())
         return effects
 
-    def _look_again(self) -> list[Effect[S]]:
+    def _look_again(self) -> list[Effect[T]]:
         if self._look_again_at == self._linger_until:
             return []  # It was said already.
         self._look_again_at = self._linger_until

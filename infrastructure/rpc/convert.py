@@ -4,6 +4,7 @@ from datetime import datetime
 
 from workflows import workflows_pb2 as pb
 
+from application.handler import Done
 from application.ports import View
 from application.queries import Page
 from domain import commands, fields
@@ -114,6 +115,18 @@ def filters(request: pb.ListWorkflowsRequest) -> Filters:
     except InvalidFields as refused:
         user = fields.violations([("user_id", fields.required_text(request.user_id))])
         raise InvalidFields([*user, *refused.violations]) from refused
+
+
+def created(done: Done) -> pb.CreateWorkflowResponse:
+    """The id of a new workflow."""
+    return pb.CreateWorkflowResponse(id=done.workflow_id)
+
+
+def incremented(done: Done) -> pb.IncrementWorkflowConsecutiveJobFailuresCountResponse:
+    """Whether the failures have reached their maximum."""
+    return pb.IncrementWorkflowConsecutiveJobFailuresCountResponse(
+        threshold_reached=done.threshold_reached
+    )
 
 
 def owned(view: View) -> pb.GetWorkflowResponse:

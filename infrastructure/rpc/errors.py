@@ -26,7 +26,7 @@ from domain.errors import (
     WorkflowNotFound,
     WorkflowTerminated,
 )
-from infrastructure.rpc.batcher import DeadlinePassed, Draining, Overloaded
+from infrastructure.rpc.batcher import CallerLeft, DeadlinePassed, Draining, Overloaded
 
 DOMAIN = "workflows.WorkflowsService"
 DETAILS_KEY = "grpc-status-details-bin"
@@ -200,6 +200,12 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         Code.DEADLINE_EXCEEDED,
         "DEADLINE_PASSED",
         "The deadline passed before the call was decided; nothing was recorded.",
+        retry=False,
+    ),
+    CallerLeft: _always(
+        Code.CANCELLED,
+        "CALLER_LEFT",
+        "The caller went away before the call was decided; nothing was recorded.",
         retry=False,
     ),
     StoredDataDamaged: _always(

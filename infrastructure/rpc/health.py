@@ -1,7 +1,7 @@
 """Health: the process is alive, the service is ready. Ready follows the database."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from threading import Event, Thread
 from typing import Any
 
 from grpc_health.v1 import health, health_pb2
@@ -15,10 +15,14 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc] # the library has no types
-    """The library's health service, with List."""
+class HealthServicer(health.HealthServicer):  # type: ignore[misc] # the library has no types
+    """The library's health service, with List. A watcher holds no thread while it watches."""
 
-    async def List(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - gRPC's names
+    def __init__(self) -> None:
+        super().__init__(experimental_non_blocking=True)
+        self.set(SERVICE, _SERVING)
+
+    def List(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - gRPC's names
         """The status of everything that Check knows."""
         return health_pb2.HealthListResponse(
             statuses={
@@ -28,24 +32,31 @@ class HealthServicer(health.aio.HealthServicer):  # type: ignore[misc] # the lib
         )
 
 
-async def ready_servicer() -> HealthServicer:
-    """A health service that says that all is ready."""
-    servicer = HealthServicer()
-    await servicer.set(SERVICE, _SERVING)
-    return servicer
-
-
-async def follow(servicer: HealthServicer, is_ready: Callable[[], Awaitable[bool]]) -> None:
-    """Keeps the readiness up to date until cancelled.
+class Readiness:
+    """Keeps the readiness that health tells up to date, on a thread of its own.
 
     One success makes ready; FAILURES_TO_UNREADY in a row make unready, so that one lost
     connection among many does not send all clients away.
     """
-    failures = 0
-    while True:
-        failures = 0 if await is_ready() else failures + 1
-        if failures == 0:
-            await servicer.set(SERVICE, _SERVING)
-        elif failures >= FAILURES_TO_UNREADY:
-            await servicer.set(SERVICE, _NOT_SERVING)
-        await asyncio.sleep(CHECK_EVERY)
+
+    def __init__(self, servicer: HealthServicer, is_ready: Callable[[], bool]) -> None:
+        self._servicer = servicer
+        self._is_ready = is_ready
+        self._stopped = Event()
+        self._thread = Thread(target=self._follow, name="readiness", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Looks no more."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _follow(self) -> None:
+        failures = 0
+        while not self._stopped.is_set():
+            failures = 0 if self._is_ready() else failures + 1
+            if failures == 0:
+                self._servicer.set(SERVICE, _SERVING)
+            elif failures >= FAILURES_TO_UNREADY:
+                self._servicer.set(SERVICE, _NOT_SERVING)
+            self._stopped.wait(CHECK_EVERY)

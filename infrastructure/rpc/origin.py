@@ -4,9 +4,8 @@ import re
 from itertools import count
 from secrets import token_hex
 
-from grpc.aio import ServicerContext
-
 from application.ports import Origin
+from infrastructure.rpc.direct import Metadata
 
 ANONYMOUS = "anonymous"
 """The actor of calls while the service runs without authentication."""
@@ -22,10 +21,10 @@ class Origins:
         self._process = token_hex(8)
         self._calls = count(1)
 
-    def of(self, context: ServicerContext[bytes, bytes]) -> Origin:
+    def of(self, metadata: Metadata) -> Origin:
         """The origin of a call; where the client sent no usable request id, one is made."""
         request_id = trace_id = ""
-        for key, value in context.invocation_metadata() or ():
+        for key, value in metadata:
             if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):
                 request_id = value
             elif key == "traceparent" and isinstance(value, str):

@@ -1,15 +1,19 @@
 """The gRPC server: what it offers, and where it listens."""
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
-from infrastructure.rpc import guard, reflection
-from infrastructure.rpc.gate import Gate
+from infrastructure.rpc import reflection
+from infrastructure.rpc.direct import DirectMethods, Method
 from infrastructure.rpc.health import HealthServicer
-from infrastructure.rpc.servicer import SERVICE, WorkflowsServicer
+from infrastructure.rpc.servicer import SERVICE
 
 HEALTH = "grpc.health.v1.Health"
 _MAX_METADATA = 8 * 1024  # bytes
+_THREADS = 2  # for health, whose calls are short
 
 
 class AddressInUse(Exception):
@@ -22,25 +26,35 @@ class AddressInUse(Exception):
         )
 
 
-def build(
-    servicer: WorkflowsServicer, health: HealthServicer, gate: Gate, *, shares_port: bool
-) -> grpc.aio.Server:
-    """A server that is not started yet; `shares_port` lets several processes serve one port."""
-    server = grpc.aio.server(
-        options=[
-            ("grpc.so_reuseport", int(shares_port)),
-            ("grpc.max_metadata_size", _MAX_METADATA),
-        ]
-    )
-    server.add_generic_rpc_handlers((guard.handlers(SERVICE, servicer.methods(), gate),))
-    server.add_generic_rpc_handlers(tuple(reflection.handlers((SERVICE, HEALTH))))
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    return server
+class Server:
+    """Our methods beside health and reflection, on one address."""
 
+    def __init__(
+        self, methods: Mapping[str, Method], health: HealthServicer, *, shares_port: bool
+    ) -> None:
+        """`methods` are by their full names; `shares_port`: several processes may share it."""
+        self._server = grpc.server(
+            ThreadPoolExecutor(_THREADS, "health"),
+            options=[
+                ("grpc.so_reuseport", int(shares_port)),
+                ("grpc.max_metadata_size", _MAX_METADATA),
+            ],
+        )
+        self._methods = DirectMethods(self._server, methods)
+        self._server.add_generic_rpc_handlers(tuple(reflection.handlers((SERVICE, HEALTH))))
+        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
 
-def bind(server: grpc.aio.Server, address: str) -> int:
-    """Binds the address and answers with its port. Raises AddressInUse."""
-    try:
-        return server.add_insecure_port(address)
-    except RuntimeError as taken:
-        raise AddressInUse(address) from taken
+    def start(self, address: str) -> int:
+        """Serves on an address from now on, and answers with its port. Raises AddressInUse."""
+        try:
+            port = self._server.add_insecure_port(address)
+        except RuntimeError as taken:
+            raise AddressInUse(address) from taken
+        self._server.start()
+        self._methods.open()
+        return port
+
+    def stop(self, within: float) -> None:
+        """Takes no more calls, and ends those that are not answered after so many seconds."""
+        self._server.stop(within).wait()
+        self._methods.close()

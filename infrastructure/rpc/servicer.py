@@ -1,35 +1,29 @@
 """The ten methods: parse, hand over, render. Errors are mapped by the guard around them."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from functools import partial
+from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
-from grpc.aio import ServicerContext
 from workflows import workflows_pb2 as pb
 
-from application.handler import Done, Outcome, Submission
+from application.handler import Done, Submission
 from application.ports import View
-from application.queries import Queries
+from application.queries import Lookup, Page, PageRequest
 from domain.commands import Command
 from infrastructure.rpc import convert
+from infrastructure.rpc.direct import Metadata
 from infrastructure.rpc.errors import Undecodable
+from infrastructure.rpc.grouping import Grouping
+from infrastructure.rpc.guard import Method, Reply
 from infrastructure.rpc.origin import Origins
 
 SERVICE = "workflows.WorkflowsService"
 
-Context = ServicerContext[bytes, bytes]
-Method = Callable[[bytes, Context], Awaitable[Message]]
 M = TypeVar("M", bound=Message)
-
-
-class Writes(Protocol):
-    """What the servicer needs of the group commit."""
-
-    async def submit(self, submission: Submission, size: int, deadline: float | None) -> Outcome:
-        """The outcome of a command."""
-        ...
+S = TypeVar("S")
+O = TypeVar("O")  # noqa: E741 - an outcome
 
 
 class WorkflowsServicer:
@@ -37,15 +31,18 @@ class WorkflowsServicer:
 
     def __init__(
         self,
-        writes: Writes,
-        queries: Queries,
+        writes: Grouping[Submission, Done],
+        lookups: Grouping[Lookup, View],
+        lists: Sequence[Grouping[PageRequest, Page]],
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
         *,
         terminate_at_threshold: bool,
     ) -> None:
+        """`lists` are read side by side, so that a slow one holds up few others."""
         self._writes = writes
-        self._queries = queries
+        self._lookups = lookups
+        self._lists = lists
         self._clock = clock
         self._new_id = new_id
         self._terminate_at_threshold = terminate_at_threshold
@@ -66,72 +63,78 @@ class WorkflowsServicer:
             "ListWorkflows": self._list,
         }
 
-    async def _create(self, request: bytes, context: Context) -> Message:
+    def _create(self, request: bytes, reply: Reply) -> None:
         message = _parse(pb.CreateWorkflowRequest, request)
         command = convert.create(message, self._new_id(), self._clock())
-        done = await self._write(command, request, context)
-        return pb.CreateWorkflowResponse(id=done.workflow_id)
+        self._write(command, request, reply, convert.created)
 
-    async def _update(self, request: bytes, context: Context) -> Message:
+    def _update(self, request: bytes, reply: Reply) -> None:
         command = convert.update(_parse(pb.UpdateWorkflowRequest, request), self._clock())
-        await self._write(command, request, context)
-        return pb.UpdateWorkflowResponse()
+        self._write(command, request, reply, lambda _: pb.UpdateWorkflowResponse())
 
-    async def _update_build_status(self, request: bytes, context: Context) -> Message:
+    def _update_build_status(self, request: bytes, reply: Reply) -> None:
         message = _parse(pb.UpdateWorkflowBuildStatusRequest, request)
-        await self._write(convert.update_build_status(message, self._clock()), request, context)
-        return pb.UpdateWorkflowBuildStatusResponse()
+        command = convert.update_build_status(message, self._clock())
+        self._write(command, request, reply, lambda _: pb.UpdateWorkflowBuildStatusResponse())
 
-    async def _increment(self, request: bytes, context: Context) -> Message:
+    def _increment(self, request: bytes, reply: Reply) -> None:
         message = _parse(pb.IncrementWorkflowConsecutiveJobFailuresCountRequest, request)
         command = convert.increment(
             message, self._clock(), terminate_at_threshold=self._terminate_at_threshold
         )
-        done = await self._write(command, request, context)
-        return pb.IncrementWorkflowConsecutiveJobFailuresCountResponse(
-            threshold_reached=done.threshold_reached
-        )
+        self._write(command, request, reply, convert.incremented)
 
-    async def _reset(self, request: bytes, context: Context) -> Message:
+    def _reset(self, request: bytes, reply: Reply) -> None:
         message = _parse(pb.ResetWorkflowConsecutiveJobFailuresCountRequest, request)
-        await self._write(convert.reset(message, self._clock()), request, context)
-        return pb.ResetWorkflowConsecutiveJobFailuresCountResponse()
+        command = convert.reset(message, self._clock())
+        answer = pb.ResetWorkflowConsecutiveJobFailuresCountResponse
+        self._write(command, request, reply, lambda _: answer())
 
-    async def _terminate(self, request: bytes, context: Context) -> Message:
+    def _terminate(self, request: bytes, reply: Reply) -> None:
         command = convert.terminate(_parse(pb.TerminateWorkflowRequest, request), self._clock())
-        await self._write(command, request, context)
-        return pb.TerminateWorkflowResponse()
+        self._write(command, request, reply, lambda _: pb.TerminateWorkflowResponse())
 
-    async def _delete(self, request: bytes, context: Context) -> Message:
+    def _delete(self, request: bytes, reply: Reply) -> None:
         command = convert.delete(_parse(pb.DeleteWorkflowRequest, request), self._clock())
-        await self._write(command, request, context)
-        return pb.DeleteWorkflowResponse()
+        self._write(command, request, reply, lambda _: pb.DeleteWorkflowResponse())
 
-    async def _get(self, request: bytes, context: Context) -> Message:
+    def _get(self, request: bytes, reply: Reply) -> None:
         message = _parse(pb.GetWorkflowRequest, request)
-        view = await self._queries.get(convert.workflow_id(message.id), message.user_id)
-        _reflects(context, view)
-        return convert.owned(view)
+        lookup = Lookup.by_owner(convert.workflow_id(message.id), message.user_id)
+        _ask(self._lookups, lookup, reply, lambda view: (convert.owned(view), _reflects(view)))
 
-    async def _get_by_id(self, request: bytes, context: Context) -> Message:
+    def _get_by_id(self, request: bytes, reply: Reply) -> None:
         message = _parse(pb.GetWorkflowByIDRequest, request)
-        view = await self._queries.get_by_id(convert.workflow_id(message.id))
-        _reflects(context, view)
-        return convert.any_owner(view)
+        lookup = Lookup.by_service(convert.workflow_id(message.id))
+        _ask(self._lookups, lookup, reply, lambda view: (convert.any_owner(view), _reflects(view)))
 
-    async def _list(self, request: bytes, _: Context) -> Message:
+    def _list(self, request: bytes, reply: Reply) -> None:
         message = _parse(pb.ListWorkflowsRequest, request)
-        page = await self._queries.page(message.user_id, convert.filters(message), message.cursor)
-        return convert.page(page)
+        wanted = PageRequest(message.user_id, convert.filters(message), message.cursor)
+        shortest = min(self._lists, key=lambda lane: lane.waiting)
+        _ask(shortest, wanted, reply, lambda page: (convert.page(page), ()))
 
-    async def _write(self, command: Command, request: bytes, context: Context) -> Done:
-        submission = Submission(command, self._origins.of(context))
+    def _write(
+        self, command: Command, request: bytes, reply: Reply, message: Callable[[Done], Message]
+    ) -> None:
+        submission = Submission(command, self._origins.of(reply.metadata))
         # A command is stored twice: in its event and in the current-state row.
-        outcome = await self._writes.submit(submission, 2 * len(request), _deadline(context))
-        if isinstance(outcome, Exception):
-            raise outcome
-        context.set_trailing_metadata(_written(outcome))
-        return outcome
+        size = 2 * len(request)
+        _ask(self._writes, submission, reply, lambda done: (message(done), _written(done)), size)
+
+
+def _ask(
+    group: Grouping[S, O],
+    submission: S,
+    reply: Reply,
+    render: Callable[[O], tuple[Message, Metadata]],
+    size: int = 0,
+) -> None:
+    """Lets a reply be settled with what becomes of a submission."""
+    asked = group.submit(
+        submission, size, reply.deadline, lambda outcome: reply.settle(outcome, render)
+    )
+    reply.when_cancelled(partial(group.withdraw, asked))
 
 
 def _parse(kind: type[M], request: bytes) -> M:
@@ -141,13 +144,7 @@ def _parse(kind: type[M], request: bytes) -> M:
         raise Undecodable from undecodable
 
 
-def _deadline(context: Context) -> float | None:
-    """When the caller stops waiting, by the loop's clock."""
-    remaining = context.time_remaining()
-    return None if remaining is None else asyncio.get_running_loop().time() + remaining
-
-
-def _written(done: Done) -> tuple[tuple[str, str], ...]:
+def _written(done: Done) -> Metadata:
     trailing = (
         ("x-workflow-version", str(done.version)),
         ("x-event-position", str(done.position)),
@@ -155,5 +152,5 @@ def _written(done: Done) -> tuple[tuple[str, str], ...]:
     return (*trailing, ("x-replayed", "true")) if done.replayed else trailing
 
 
-def _reflects(context: Context, view: View) -> None:
-    context.set_trailing_metadata((("x-workflow-version", str(view.version)),))
+def _reflects(view: View) -> Metadata:
+    return (("x-workflow-version", str(view.version)),)
