@@ -12,13 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from threading import Thread, get_ident
 from typing import Any
 
 import grpc
 import structlog
-from grpc._cython import cygrpc  # type: ignore[attr-defined] # it has no types
+from grpc._cython import cygrpc  # type: ignore[attr-defined] # noqa: TID251 - no types; the seam
 
 Metadata = Sequence[tuple[str, str | bytes]]
 Method = Callable[[bytes, "Call"], None]
@@ -31,12 +30,13 @@ _log = structlog.get_logger()
 class Call:
     """One call, until it is answered. Answering is safe from any thread, and done once."""
 
-    __slots__ = ("_call", "_on_cancelled", "_outbox", "deadline", "metadata")
+    __slots__ = ("_call", "_gone", "_on_cancelled", "_outbox", "deadline", "metadata")
 
     def __init__(self, event: Any, outbox: "_Outbox") -> None:
         self._call = event.call
         self._outbox = outbox
         self._on_cancelled: Callable[[], object] | None = None
+        self._gone = False
         self.metadata: Metadata = event.invocation_metadata
         self.deadline: float = time.monotonic() + event.call_details.deadline - time.time()
         """When the caller stops waiting, by the monotonic clock; far off where it gave none."""
@@ -52,20 +52,30 @@ class Call:
     def when_cancelled(self, leave: Callable[[], object]) -> None:
         """What to do where the caller goes away, or its deadline passes, before the answer.
 
-        To be said before the method returns; it is done on the thread that takes calls.
+        To be said before the method returns; it is done on the thread that takes calls, at once
+        where the caller is gone already.
         """
-        self._on_cancelled = leave
+        if self._gone:
+            leave()
+        else:
+            self._on_cancelled = leave
 
-    def listen(self, received: Callable[[Any], None]) -> None:
-        """Waits for the request's bytes, and for the end of the call."""
-        self._call.start_server_batch(
-            (cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._closed
-        )
-        self._call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), received)
+    def listen(self, method: Method) -> None:
+        """Waits for the end of the call, and for the request's bytes, which the method gets."""
+
+        def received(event: Any) -> None:
+            # A caller that ends its side without a message is refused for what an empty one lacks.
+            method(event.batch_operations[0].message() or b"", self)
+
+        start = self._call.start_server_batch
+        start((cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._closed)
+        start((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), received)
 
     def _closed(self, event: Any) -> None:
+        self._outbox.open_calls -= 1
         leave, self._on_cancelled = self._on_cancelled, None
-        if leave is not None and event.batch_operations[0].cancelled():
+        self._gone = event.batch_operations[0].cancelled()
+        if self._gone and leave is not None:
             leave()
 
 
@@ -78,16 +88,17 @@ class DirectMethods:
         self._core = internals._cy_server  # noqa: SLF001 - the seam of this module
         self._events = cygrpc.CompletionQueue()
         self._core.register_completion_queue(self._events)
-        self._methods = methods
-        for name in methods:
-            self._core.register_method(name)
         self._thread = Thread(target=self._take, name="calls", daemon=True)
-        self._outbox = _Outbox(self._thread)
+        outbox = _Outbox(self._thread)
+        self._methods = [
+            _Arrivals(self._core, self._events, outbox, name, method)
+            for name, method in methods.items()
+        ]
 
     def open(self) -> None:
         """Takes calls from now on. To be said once, after the server has started."""
-        for name, method in self._methods.items():
-            self._await(name, method)
+        for arrivals in self._methods:
+            arrivals.await_next()
         self._thread.start()
 
     def close(self) -> None:
@@ -107,18 +118,30 @@ class DirectMethods:
             # The library keeps a call alive for as long as anyone knows of its events.
             event = None
 
-    def _await(self, name: str, method: Method) -> None:
-        """Awaits the next call of a method."""
-        arrived = partial(self._arrived, name, method)
-        self._core.request_registered_call(self._events, self._events, name, arrived)
 
-    def _arrived(self, name: str, method: Method, event: Any) -> None:
+class _Arrivals:
+    """Takes the calls of one method, one after the other."""
+
+    def __init__(
+        self, core: Any, events: Any, outbox: "_Outbox", name: str, method: Method
+    ) -> None:
+        self._core = core
+        self._events = events
+        self._outbox = outbox
+        self._name = name
+        self._method = method
+        core.register_method(name)
+
+    def await_next(self) -> None:
+        self._core.request_registered_call(self._events, self._events, self._name, self._arrived)
+
+    def _arrived(self, event: Any) -> None:
         if not event.success:  # The server stops.
             return
         with suppress(ValueError):  # The server began to stop; this call is still answered.
-            self._await(name, method)
-        call = Call(event, self._outbox)
-        call.listen(partial(_received, method, call))
+            self.await_next()
+        self._outbox.open_calls += 1
+        Call(event, self._outbox).listen(self._method)
 
 
 class _Outbox:
@@ -126,35 +149,34 @@ class _Outbox:
 
     Sending lets go of the interpreter's lock. A thread that sent a batch of answers itself would
     hand the lock to and fro with the thread that takes calls, at each of them: across processors
-    that costs more than all else that a call costs (DECISIONS.md).
+    that costs more than all else that a call costs (DECISIONS.md). A lone answer has nobody to
+    wait for, and leaves where it is.
     """
 
     def __init__(self, thread: Thread) -> None:
         self._thread = thread
         self._waiting: deque[tuple[Any, bytes | None, int, bytes, Metadata]] = deque()
         self._told = False
+        self.open_calls = 0
+        """How many calls are under way; counted on the thread that takes calls."""
 
     def send(
         self, call: Any, message: bytes | None, code: int, text: bytes, trailing: Metadata
     ) -> None:
-        if get_ident() == self._thread.ident:
+        if self.open_calls == 1 or get_ident() == self._thread.ident:
             _send(call, message, code, text, trailing)
             return
         self._waiting.append((call, message, code, text, trailing))
         if not self._told:
             self._told = True
-            # Nothing to do with this call is an event of its own, and wakes the thread.
-            call.start_server_batch((), self._empty)
+            # An empty batch of operations is an event at once, and wakes the thread.
+            if call.start_server_batch((), self._empty) != cygrpc.CallError.ok:
+                self._empty(None)
 
     def _empty(self, _: Any) -> None:
         self._told = False
         while self._waiting:
             _send(*self._waiting.popleft())
-
-
-def _received(method: Method, call: Call, event: Any) -> None:
-    # A caller that ends its side without a message is refused for what an empty one lacks.
-    method(event.batch_operations[0].message() or b"", call)
 
 
 def _send(call: Any, message: bytes | None, code: int, text: bytes, trailing: Metadata) -> None:
