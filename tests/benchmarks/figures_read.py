@@ -1,7 +1,9 @@
 """Reads under load beside their references."""
 
+from functools import partial
+
 from tests.benchmarks import bodies
-from tests.benchmarks.figures_write import NOOP
+from tests.benchmarks.figures_write import NOOP, WIRE
 from tests.benchmarks.processes import Server
 from tests.benchmarks.results import NATIVE, Row, Target
 from tests.benchmarks.workbench import Workbench
@@ -20,16 +22,20 @@ def get(bench: Workbench) -> list[Row]:
     def rate(server: Server) -> float:
         return bench.loads.different(server, GET, sent, calls).rate
 
-    service, noop, plain = bench.service(), bench.noop(), bench.plain_read()
-    for server in (service, noop, plain):
+    servers = {
+        "ours": bench.service(),
+        "(a)": bench.noop(),
+        "(d)": bench.plain_read(),
+        "(e)": bench.wire(),
+    }
+    for server in servers.values():
         bench.loads.different(server, GET, sent, len(sent))
-    rates = bench.alternate(
-        {"ours": lambda: rate(service), "(a)": lambda: rate(noop), "(d)": lambda: rate(plain)}
-    )
+    rates = bench.alternate({name: partial(rate, server) for name, server in servers.items()})
     what = f"GetWorkflow of {len(ids):,} workflows, 128 in flight"
     return [
         Row(what, "calls/s", NATIVE, rates["ours"], NOOP, rates["(a)"], Target(0.80)),
         Row(what, "calls/s", NATIVE, rates["ours"], PLAIN, rates["(d)"]),
+        Row(what, "calls/s", NATIVE, rates["ours"], WIRE, rates["(e)"]),
     ]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.benchmarks import bodies
 from tests.benchmarks.generators import CallsFailed
+from tests.benchmarks.processes import Server
 from tests.benchmarks.results import H2LOAD, NATIVE, PGBENCH, Row, Target
 from tests.benchmarks.workbench import Workbench, adds, execute
 
@@ -14,6 +15,7 @@ INCREMENT = "IncrementWorkflowConsecutiveJobFailuresCount"
 RESET = "ResetWorkflowConsecutiveJobFailuresCount"
 
 NOOP = "(a) no-op grpc.aio"
+WIRE = "(e) no-op on the service's own wire"
 STOCK = "(b) stock eventsourcing"
 SLOW = 8  # (b) answers a fraction of the calls, and so is asked for a fraction
 
@@ -24,7 +26,7 @@ _TPS = re.compile(r"^tps = ([\d.]+)", re.MULTILINE)
 
 def create(bench: Workbench) -> list[Row]:
     """CreateWorkflow, 128 in flight."""
-    service, noop, stock = bench.service(), bench.noop(), bench.stock()
+    service, noop, stock, wire = bench.service(), bench.noop(), bench.stock(), bench.wire()
     calls, few = bench.sizes.calls, max(bench.sizes.calls // SLOW, 200)
     stock_dsn = bench.database("bench_stock")
     pgbench_dsn = bench.database("bench_pgbench")
@@ -39,6 +41,9 @@ def create(bench: Workbench) -> list[Row]:
     def nothing() -> float:
         return bench.loads.h2load(noop, CREATE, body, calls)
 
+    def bare_wire() -> float:
+        return bench.loads.h2load(wire, CREATE, body, calls)
+
     def stock_library() -> float:
         with adds(stock_dsn, few, "SELECT count(*) FROM stockworkflows_events"):
             return bench.loads.h2load(stock, CREATE, body, few)
@@ -47,9 +52,17 @@ def create(bench: Workbench) -> list[Row]:
         with adds(pgbench_dsn, calls // _CLIENTS * _CLIENTS):
             return _pgbench(program, pgbench_dsn, calls // _CLIENTS)
 
-    for server in (service, noop, stock):  # Warm, and every call answered OK.
+    for server in (service, noop, stock, wire):  # Warm, and every call answered OK.
         bench.loads.different(server, CREATE, [body], few // 2)
-    rates = bench.alternate({"ours": ours, "(a)": nothing, "(b)": stock_library, "(c)": inserts})
+    rates = bench.alternate(
+        {
+            "ours": ours,
+            "(a)": nothing,
+            "(b)": stock_library,
+            "(c)": inserts,
+            "(e)": bare_wire,
+        }
+    )
     own, what = rates["ours"], "CreateWorkflow, 128 in flight"
     return [
         Row(what, "calls/s", H2LOAD, own, NOOP, rates["(a)"], Target(0.70)),
@@ -62,6 +75,7 @@ def create(bench: Workbench) -> list[Row]:
             "(c) pgbench, same inserts",
             rates["(c)"],
         ),
+        Row(what, "calls/s", H2LOAD, own, WIRE, rates["(e)"]),
     ]
 
 
@@ -81,19 +95,23 @@ def increment_hot(bench: Workbench) -> list[Row]:
 def reset(bench: Workbench) -> list[Row]:
     """Reset at 0 of 1,000 workflows in turn, 128 in flight: nothing is recorded."""
     sent = bodies.resets(bench.workflows("resets", bench.sizes.workflows))
-    service, noop, calls = bench.service(), bench.noop(), bench.sizes.calls
+    service, noop, wire = bench.service(), bench.noop(), bench.wire()
+
+    def rate(server: Server) -> float:
+        return bench.loads.different(server, RESET, sent, bench.sizes.calls).rate
 
     def ours() -> float:
         with adds(bench.main, 0):
-            return bench.loads.different(service, RESET, sent, calls).rate
+            return rate(service)
 
-    for server in (service, noop):
+    for server in (service, noop, wire):
         bench.loads.different(server, RESET, sent, len(sent))
-    rates = bench.alternate(
-        {"ours": ours, "(a)": lambda: bench.loads.different(noop, RESET, sent, calls).rate}
-    )
+    rates = bench.alternate({"ours": ours, "(a)": lambda: rate(noop), "(e)": lambda: rate(wire)})
     what = f"Reset at 0 on {len(sent):,} workflows, 128 in flight"
-    return [Row(what, "calls/s", NATIVE, rates["ours"], NOOP, rates["(a)"], Target(0.75))]
+    return [
+        Row(what, "calls/s", NATIVE, rates["ours"], NOOP, rates["(a)"], Target(0.75)),
+        Row(what, "calls/s", NATIVE, rates["ours"], WIRE, rates["(e)"]),
+    ]
 
 
 def _increments(bench: Workbench, ids: list[str], what: str, target: Target) -> Row:

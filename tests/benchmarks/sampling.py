@@ -19,7 +19,7 @@ DOMAIN = "domain and application"
 STORE = "store and psycopg"
 MESSAGES = "messages and their conversion"
 GROUP_COMMIT = "group commit"
-WIRE = "gRPC, event loop, servicer"
+WIRE = "gRPC and servicer"
 CORE = "gRPC's own threads"
 OTHER = "other"
 
@@ -29,10 +29,10 @@ _ROOT = str(Path(__file__).parents[2])
 _PARTS = (
     (DOMAIN, f"{_ROOT}/domain/", f"{_ROOT}/application/"),
     (MESSAGES, "/rpc/convert.py", "_pb2", "/google/protobuf/"),
-    (GROUP_COMMIT, "/rpc/group_commit.py", "/rpc/batcher.py"),
+    (GROUP_COMMIT, "/rpc/grouping.py", "/rpc/batcher.py"),
     (STORE, "/infrastructure/eventstore/", "/infrastructure/readmodel/"),
     (STORE, "/infrastructure/postgres/", "/psycopg"),
-    (WIRE, f"{_ROOT}/infrastructure/", "/grpc/", "/uvloop/", "/asyncio/"),
+    (WIRE, f"{_ROOT}/infrastructure/", "/grpc/"),
 )
 _STACK = re.compile(r"^thread \((\d+)\)[^;]*;(.*) (\d+)$", re.MULTILINE)
 

@@ -83,7 +83,7 @@ def test_the_report_says_what_was_reached_and_where(bench: Workbench) -> None:
 @pytest.mark.parametrize(
     ("stack", "part"),
     [
-        ("main (/x/uvloop/__init__.py:1);call (/x/infrastructure/rpc/guard.py:3)", sampling.WIRE),
+        ("run (/x/threading.py:1);request (/x/grpc/_server.py:3)", sampling.WIRE),
         ("run (/x/threading.py:1);execute (/x/psycopg/cursor.py:9)", sampling.STORE),
         ("call (/x/rpc/guard.py:3);create (/x/infrastructure/rpc/convert.py:9)", sampling.MESSAGES),
         ("run (/x/threading.py:1)", sampling.OTHER),

@@ -95,6 +95,10 @@ class Workbench:
         """Reference (a)."""
         return self._shared("noop", lambda: processes.reference("noop"))
 
+    def wire(self) -> Server:
+        """Reference (e)."""
+        return self._shared("wire", lambda: processes.reference("direct"))
+
     def stock(self) -> Server:
         """Reference (b), on a fresh database of its own."""
         dsn = self.database("bench_stock", migrated=False)

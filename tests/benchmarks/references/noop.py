@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 import grpc
 import uvloop
@@ -16,6 +17,21 @@ from tests.benchmarks import bodies
 ID = "0199c0de-0000-7000-8000-000000000001"
 MOMENT = "2026-01-01T00:00:00.000001Z"
 PAGE = 50
+FOUND: dict[str, Any] = {
+    "id": ID,
+    "name": bodies.NAME,
+    "payload": bodies.PAYLOAD,
+    "kind": "http",
+    "build_status": "pending",
+    "interval": 60,
+    "consecutive_job_failures_count": 1,
+    "max_consecutive_job_failures_allowed": bodies.MAX_FAILURES,
+    "created_at": MOMENT,
+    "updated_at": MOMENT,
+    "terminated_at": MOMENT,
+    "log_retention": True,
+    "generation": 1,
+}
 
 
 class Noop(WorkflowsServiceServicer):
@@ -43,21 +59,7 @@ class Noop(WorkflowsServiceServicer):
         self, request: pb.GetWorkflowRequest, context: object
     ) -> pb.GetWorkflowResponse:
         """Thirteen filled fields."""
-        return pb.GetWorkflowResponse(
-            id=ID,
-            name=bodies.NAME,
-            payload=bodies.PAYLOAD,
-            kind="http",
-            build_status="pending",
-            interval=60,
-            consecutive_job_failures_count=1,
-            max_consecutive_job_failures_allowed=bodies.MAX_FAILURES,
-            created_at=MOMENT,
-            updated_at=MOMENT,
-            terminated_at=MOMENT,
-            log_retention=True,
-            generation=1,
-        )
+        return pb.GetWorkflowResponse(**FOUND)
 
     async def GetWorkflowByID(  # noqa: N802 - gRPC's name
         self, request: pb.GetWorkflowByIDRequest, context: object
