@@ -47,10 +47,12 @@ def service(dsn: str, *flags: str) -> Iterator[Server]:
 
 
 @contextmanager
-def reference(name: str, *arguments: str) -> Iterator[Server]:
-    """A server of tests/benchmarks/references."""
+def reference(
+    name: str, *arguments: str, settings: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """A server of tests/benchmarks/references, with these variables in its environment."""
     command = [sys.executable, "-m", f"tests.benchmarks.references.{name}", *arguments]
-    with _started(name, command, {}) as server:
+    with _started(name, command, settings or {}) as server:
         yield server
 
 

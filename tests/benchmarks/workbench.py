@@ -11,6 +11,7 @@ import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from infrastructure.cli.main import GRPC
 from infrastructure.postgres.migrations import migrate
 from tests.benchmarks import bodies, processes
 from tests.benchmarks.generators import CallsFailed, Generators
@@ -97,7 +98,7 @@ class Workbench:
 
     def wire(self) -> Server:
         """Reference (e)."""
-        return self._shared("wire", lambda: processes.reference("direct"))
+        return self._shared("wire", lambda: processes.reference("direct", settings=GRPC))
 
     def stock(self) -> Server:
         """Reference (b), on a fresh database of its own."""
