@@ -8,7 +8,7 @@ from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
 from application.cursors import Cursors
 from infrastructure.rpc import convert
-from tests.benchmarks import bodies, growth
+from tests.benchmarks import bodies, growth, growth_rows
 from tests.benchmarks.figures_read import A_PAGE, LIST
 from tests.benchmarks.figures_write import CREATE, INCREMENT
 from tests.benchmarks.generators import ONE, CallsFailed
@@ -35,8 +35,8 @@ def million(bench: Workbench) -> list[Row]:
     """The list of a user with a million workflows: its last page beside its first, and all."""
     grown, owned = bench.database(GROWN), bench.sizes.stored[0]
     growth.fill(bench, grown, owned)
-    last = bodies.page(growth.BIG_USER, _cursor_of_last_page(grown))
-    first = bodies.page(growth.BIG_USER)
+    last = bodies.page(growth_rows.BIG_USER, _cursor_of_last_page(grown))
+    first = bodies.page(growth_rows.BIG_USER)
     with service(grown) as server:
         _check_last_page(server, grown)
         calls = bench.sizes.sequential // 2
@@ -134,14 +134,16 @@ def long_history(bench: Workbench) -> list[Row]:
 
 def _cursor_of_last_page(dsn: str) -> str:
     """The cursor that the page before the last would end with."""
-    before = value(dsn, _BEFORE_LAST_PAGE, (growth.BIG_USER, A_PAGE))
-    request = pb.ListWorkflowsRequest(user_id=growth.BIG_USER)
+    before = value(dsn, _BEFORE_LAST_PAGE, (growth_rows.BIG_USER, A_PAGE))
+    request = pb.ListWorkflowsRequest(user_id=growth_rows.BIG_USER)
     secret = bytes(value(dsn, _SECRET))
-    return Cursors(secret).write(growth.BIG_USER, convert.filters(request), before)
+    return Cursors(secret).write(growth_rows.BIG_USER, convert.filters(request), before)
 
 
 def _check_last_page(server: Server, dsn: str) -> None:
-    request = pb.ListWorkflowsRequest(user_id=growth.BIG_USER, cursor=_cursor_of_last_page(dsn))
+    request = pb.ListWorkflowsRequest(
+        user_id=growth_rows.BIG_USER, cursor=_cursor_of_last_page(dsn)
+    )
     with grpc.insecure_channel(server.address, options=DIRECT) as channel:
         page = WorkflowsServiceStub(channel).ListWorkflows(request, timeout=60)
     if len(page.workflows) != A_PAGE or page.cursor:
@@ -151,7 +153,7 @@ def _check_last_page(server: Server, dsn: str) -> None:
 def _walk(server: Server, expected: int) -> float:
     """Workflows a second over all pages. Raises CallsFailed unless each was listed once."""
     seen: set[str] = set()
-    request = pb.ListWorkflowsRequest(user_id=growth.BIG_USER)
+    request = pb.ListWorkflowsRequest(user_id=growth_rows.BIG_USER)
     began = perf_counter()
     with grpc.insecure_channel(server.address, options=DIRECT) as channel:
         stub = WorkflowsServiceStub(channel)

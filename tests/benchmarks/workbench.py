@@ -157,10 +157,11 @@ def adds(dsn: str, expected: int, counting: str = POSITION) -> Iterator[None]:
         raise CallsFailed(f"{added} of {expected} effects are in the database")
 
 
-def execute(dsn: str, statement: str) -> None:
-    """Executes a statement in autocommit mode."""
+def execute(dsn: str, *statements: str) -> None:
+    """Executes statements in autocommit mode, on one connection."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(statement)
+        for statement in statements:
+            connection.execute(statement)
 
 
 def rows(dsn: str, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:

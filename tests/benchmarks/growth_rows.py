@@ -1,0 +1,131 @@
+"""Rows of a database that has seen much, in the binary form that COPY reads.
+
+Each workflow has one event, in the stored form that the service writes; all is made of positions.
+"""
+
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
+from struct import Struct
+from uuid import UUID
+
+from application.ports import Origin, Recorded
+from domain.events import Created
+from infrastructure.eventstore import stored_form
+from infrastructure.readmodel.rows import SHAPE
+from tests.benchmarks import bodies
+
+BIG_USER = "user-0"
+"""The owner of the first workflows, as many as a load is told."""
+
+USERS = 10_000  # who share the others
+MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
+
+BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+"""What COPY reads before the first row: its signature, no flags, no extension."""
+
+END = b"\xff\xff"
+"""What COPY reads after the last row."""
+
+COPY_EVENTS = """
+    COPY workflow_events (
+        originator_id, notification_id, originator_version, append_id, topic, state
+    ) FROM STDIN (FORMAT binary)
+"""
+COPY_WORKFLOWS = """
+    COPY workflows (
+        id, user_id, name, name_folded, position, created_position, digest, shape, payload, kind,
+        interval_minutes, max_failures, log_retention, build_status, failures, generation,
+        created_at, updated_at, version
+    ) FROM STDIN (FORMAT binary)
+"""
+
+_FIRST_ID = 1_760_000_000_000  # milliseconds, as in a UUID of version 7
+_USER_MARK, _NUMBER_MARK = "@USER@", "@NUMBER@"
+_POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+_SHORT, _INTEGER, _BIGINT = Struct(">h"), Struct(">i"), Struct(">q")
+
+
+def creation(number: object, user_id: str) -> Recorded:
+    """What the service would record at a position."""
+    fact = Created(
+        user_id=user_id,
+        name=f"Report {number}",
+        payload=bodies.PAYLOAD,
+        kind="http",
+        interval=60,
+        max_failures=bodies.MAX_FAILURES,
+        log_retention=False,
+        at=MOMENT,
+    )
+    return Recorded(fact, Origin("anonymous", f"request-{number}"), "")
+
+
+def owner(number: int, big: int) -> str:
+    """Whose workflow it is: those up to `big` are BIG_USER's."""
+    return BIG_USER if number <= big else f"user-{1 + number % USERS}"
+
+
+def block(positions: range, big: int) -> tuple[bytes, bytes]:
+    """The rows of some positions, as COPY_EVENTS and COPY_WORKFLOWS read them."""
+    pairs = [_pair(number, owner(number, big).encode()) for number in positions]
+    events, workflows = zip(*pairs, strict=True)
+    return b"".join(events), b"".join(workflows)
+
+
+def _pair(number: int, user: bytes) -> tuple[bytes, bytes]:
+    """An event and its workflow."""
+    digits, position = b"%d" % number, _field(_BIGINT.pack(number))
+    state = _STATE % {b"user": user, b"number": digits}
+    tail = md5(digits, usedforsecurity=False).hexdigest()[:15]
+    one = bytes.fromhex(f"{_FIRST_ID + number:012x}7{number % 4096:03x}8{tail}")
+    event = (_EVENT, one, position, _EVERY_EVENT, _field(state))
+    workflow = (
+        *(_WORKFLOW, one, _field(user), _field(b"Report " + digits), _field(b"report " + digits)),
+        *(position, position, _field(stored_form.digest(state)), _EVERY_WORKFLOW),
+    )
+    return b"".join(event), b"".join(workflow)
+
+
+def _field(value: bytes) -> bytes:
+    """A column."""
+    return _INTEGER.pack(len(value)) + value
+
+
+def _state() -> bytes:
+    """The stored form of a creation, in which user and number are left open."""
+    state = stored_form.write(creation(_NUMBER_MARK, _USER_MARK), b"", MOMENT)
+    state = state.replace(b"%", b"%%").replace(_USER_MARK.encode(), b"%(user)b")
+    return state.replace(_NUMBER_MARK.encode(), b"%(number)b")
+
+
+def _fields(*values: bytes) -> bytes:
+    return b"".join(map(_field, values))
+
+
+_STATE = _state()
+_TIME = _BIGINT.pack((MOMENT - _POSTGRES_EPOCH) // timedelta(microseconds=1))
+_ONE = _BIGINT.pack(1)
+
+# How a row begins: the number of its columns, and the length of the UUID in the first one.
+_EVENT = _SHORT.pack(6) + _INTEGER.pack(16)
+_WORKFLOW = _SHORT.pack(19) + _INTEGER.pack(16)
+
+# Columns that are the same in every row.
+_EVERY_EVENT = _fields(
+    _ONE, UUID("00000000-0000-7000-8000-000000000000").bytes, Created.stored_name.encode()
+)
+_EVERY_WORKFLOW = _fields(
+    _SHORT.pack(SHAPE),
+    bodies.PAYLOAD.encode(),
+    b"http",
+    _INTEGER.pack(60),
+    _INTEGER.pack(bodies.MAX_FAILURES),
+    b"\0",
+    b"pending",
+    _INTEGER.pack(0),
+    _ONE,
+    _TIME,
+    _TIME,
+    _ONE,
+)
