@@ -1,13 +1,15 @@
-"""`python -m tests.benchmarks`: measures every figure and writes RESULTS.md."""
+"""`python -m tests.benchmarks`: measures every figure, and writes RESULTS.md after each."""
 
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
@@ -33,8 +35,13 @@ Json = Annotated[Path | None, typer.Option("--json", help="Also write every numb
 Output = Annotated[
     Path | None,
     typer.Option(
-        help="Where the table goes; with --quick or --only it is written only if this is given."
+        help="Where the table goes, after every figure;"
+        " with --quick or --only it is written only if this is given."
     ),
+]
+Deadline = Annotated[
+    float | None,
+    typer.Option(min=0, help="Minutes: figures that would end later, by guess, are left out."),
 ]
 
 
@@ -44,6 +51,7 @@ def main(
     only: Only = EVERYTHING,
     json: Json = None,
     output: Output = None,
+    deadline: Deadline = None,
 ) -> None:
     """Measures every figure beside its references, all started and stopped here."""
     names = [name.strip() for name in only.split(",")]
@@ -52,26 +60,42 @@ def main(
     sizes = QUICK if quick else FULL
     sizes = replace(sizes, rounds=rounds) if rounds else sizes
     pace = QUICKER if quick else sizes.rounds / FULL.rounds
-    progress = Progress(
-        Console(stderr=True), {name: FIGURES[name].seconds * pace for name in names}
-    )
+    guesses = {name: FIGURES[name].seconds * pace for name in names}
+    if output is None and not quick and len(names) == len(FIGURES):
+        output = RESULTS
+    progress = Progress(Console(stderr=True), guesses)
+    ends = monotonic() + deadline * 60 if deadline else inf
     findings: dict[str, list[Row]] = {}
     try:
         with _postgres() as (dsn, directory), progress.shown():
             facts = machine.facts(dsn)
             with Workbench(dsn, directory, sizes, progress.say) as bench:
                 for name in names:
+                    if monotonic() + guesses[name] > ends:
+                        progress.say(f"{name} is left out: it would end after the deadline")
+                        continue
                     progress.figure(name)
                     findings[name] = list(FIGURES[name].measure(bench))
+                    _write(findings, facts, sizes.rounds, json, output)
     finally:  # A run that is broken off tells what it found.
         if findings:
+            _write(findings, facts, sizes.rounds, json, output)  # Or it ended within a writing.
             Console().print(report.table(findings))
+
+
+def _write(
+    findings: report.Findings,
+    facts: Mapping[str, str],
+    rounds: int,
+    json: Path | None,
+    output: Path | None,
+) -> None:
+    """What is known so far, so that a run that is broken off later leaves it."""
+    missing = [name for name in FIGURES if name not in findings]
     if json:
         json.write_text(report.as_json(findings, facts))
-    if output is None and not quick and len(names) == len(FIGURES):
-        output = RESULTS
     if output:
-        output.write_text(report.markdown(findings, facts, sizes.rounds))
+        output.write_text(report.markdown(findings, facts, rounds, missing))
 
 
 @contextmanager

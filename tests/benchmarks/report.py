@@ -29,9 +29,12 @@ def table(findings: Findings) -> Table:
     return shown
 
 
-def markdown(findings: Findings, machine: Mapping[str, str], rounds: int) -> str:
-    """The whole of RESULTS.md."""
+def markdown(
+    findings: Findings, machine: Mapping[str, str], rounds: int, missing: Sequence[str] = ()
+) -> str:
+    """The whole of RESULTS.md; `missing` are the figures without a finding, by name."""
     rows = [row for found in findings.values() for row in found]
+    left_out = ["", f"Not measured in this run: {', '.join(missing)}."] if missing else []
     return "\n".join(
         [
             "# Benchmarks",
@@ -39,6 +42,7 @@ def markdown(findings: Findings, machine: Mapping[str, str], rounds: int) -> str
             f"Written by `make bench`: medians of {rounds} rounds or more.",
             "",
             *_lines(HEADINGS, [_cells(row) for row in rows]),
+            *left_out,
             "",
             "## Machine and versions",
             "",
