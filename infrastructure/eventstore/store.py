@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 from psycopg import Error, OperationalError
 from uuid_utils import uuid7
 
@@ -19,12 +18,12 @@ from application.ports import (
     Stream,
 )
 from domain.workflow import Workflow, evolve
-from infrastructure.eventstore import stored_form
+from infrastructure.eventstore.batch import as_json, parameters
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.settlement import settle
 from infrastructure.postgres.connection import BoundedConnection, array_of
 from infrastructure.postgres.session import Session
-from infrastructure.readmodel.rows import SHAPE, STATE_COLUMNS, row_of, workflow_of
+from infrastructure.readmodel.rows import SHAPE, STATE_COLUMNS, workflow_of
 
 # A stream whose row is lost answers too, with an empty row: its events are there.
 _LOAD_STREAMS = f"""
@@ -39,7 +38,9 @@ _LOAD_LEDGER = """
     FROM json_to_recordset(%s::json) AS k(scope text, key text)
     JOIN command_ledger AS l ON l.scope = k.scope AND l.key = k.key
 """
-_APPEND = "SELECT last_position, left_out::text[] FROM append_events(%s, %s, %s, %s, %s, %s)"
+_APPEND = (
+    "SELECT last_position, left_out::text[] FROM append_events(%s, %s, %s, %s, %s, %s, %s, %s)"
+)
 
 
 class PostgresEventStore:
@@ -80,13 +81,14 @@ class PostgresEventStore:
         return {}
 
     def _call(self, append_id: str, changes: Sequence[Change]) -> tuple[int, Sequence[str]]:
-        ids = array_of(change.workflow_id for change in changes)
-        versions = array_of(str(change.base_version) for change in changes)
-        batch = _batch(changes, self._clock())
+        batch = parameters(changes, self._clock(), self._created_at)
         with self._session.connection().cursor() as cursor:
-            cursor.execute(_APPEND, (append_id, ids, versions, *batch))
+            cursor.execute(_APPEND, (append_id, *batch))
             [(last_position, left_out)] = cursor.fetchall()
         return last_position, left_out
+
+    def _created_at(self, workflow_id: str) -> int:
+        return self._log.position(workflow_id, 1)
 
     def _stream(self, row: tuple[Any, ...]) -> Stream:
         if row[4] == SHAPE:
@@ -113,7 +115,7 @@ def _select(
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     streams: list[tuple[Any, ...]] = []
     entries: list[tuple[Any, ...]] = []
-    wanted = _json([{"scope": k.scope, "key": k.key} for k in keys])
+    wanted = as_json([{"scope": k.scope, "key": k.key} for k in keys])
     if ids and keys:
         with connection.pipeline():
             found = connection.execute(_LOAD_STREAMS, (array_of(ids),))
@@ -124,46 +126,6 @@ def _select(
     elif keys:
         entries = connection.execute(_LOAD_LEDGER, (wanted,)).fetchall()
     return streams, entries
-
-
-def _batch(changes: Sequence[Change], now: datetime) -> tuple[str, str, str | None]:
-    """The events, rows and ledger entries of changes, as append_events() reads them."""
-    events: list[object] = []
-    rows: list[object] = []
-    entries: list[object] = []
-    for change in changes:
-        digest = change.base.digest if change.base else b""
-        first = len(events) + 1
-        for version, recorded in enumerate(change.events, change.base_version + 1):
-            state = stored_form.write(recorded, digest, now)
-            digest = stored_form.digest(state)
-            events.append(
-                {
-                    "id": change.workflow_id,
-                    "version": version,
-                    "offset": len(events) + 1,
-                    "topic": recorded.event.stored_name,
-                    "state": state.decode(),
-                }
-            )
-        if change.events:
-            rows.append(row_of(change, digest, first, len(events)))
-        entries += [
-            {
-                "id": entry.workflow_id,
-                "scope": key.scope,
-                "key": key.key,
-                "request_hash": entry.request_hash.hex(),
-                "version": entry.version,
-                "threshold_reached": entry.threshold_reached,
-            }
-            for key, entry in change.ledger.items()
-        ]
-    return _json(events), _json(rows), _json(entries) if entries else None
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
 
 
 def _positions(changes: Sequence[Change], last_position: int) -> Mapping[str, int]:

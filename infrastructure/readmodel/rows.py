@@ -1,9 +1,8 @@
 """The current-state row of a workflow: fold of its events, and snapshot for its next command."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from application.ports import Change
+from application.ports import Change, Stream
 from domain.filters import folded
 from domain.workflow import Workflow
 
@@ -52,35 +51,40 @@ def workflow_of(columns: tuple[Any, ...]) -> Workflow:
     )
 
 
-def row_of(change: Change, digest: bytes, first: int, last: int) -> Mapping[str, Any]:
-    """The row after a change whose last event has this digest, as append_events() reads it.
-
-    `first` and `last` are the offsets of the change's events in its append, counted from 1.
-
-    A payload that stays is not sent again: it may be large, and the database has it.
-    """
-    workflow, base = change.workflow, change.base
-    kept = base is not None and not base.replayed and base.workflow.payload == workflow.payload
+def new_row(change: Change) -> dict[str, Any]:
+    """The whole row after a change, but for its place in stream and feed."""
+    workflow = change.workflow
     return {
-        "id": change.workflow_id,
-        "first": first,
-        "last": last,
+        **_changeable(change.workflow_id, workflow),
         "user_id": workflow.user_id,
+        "payload": workflow.payload,
+        "kind": workflow.kind,
+        "log_retention": workflow.log_retention,
+        "created_at": workflow.created_at,
+        "shape": SHAPE,
+    }
+
+
+def moved_row(change: Change, base: Stream) -> dict[str, Any]:
+    """What a change can alter in a row; a payload that stays is not sent again."""
+    workflow = change.workflow
+    row = _changeable(change.workflow_id, workflow)
+    if workflow.payload != base.workflow.payload:
+        row["payload"] = workflow.payload
+    return row
+
+
+def _changeable(workflow_id: str, workflow: Workflow) -> dict[str, Any]:
+    return {
+        "id": workflow_id,
         "name": workflow.name,
         "name_folded": folded(workflow.name),
-        "payload": None if kept else workflow.payload,
-        "kind": workflow.kind,
         "interval_minutes": workflow.interval,
         "max_failures": workflow.max_failures,
-        "log_retention": workflow.log_retention,
         "build_status": workflow.build_status,
         "failures": workflow.failures,
         "generation": workflow.generation,
-        "created_at": workflow.created_at,
         "updated_at": workflow.updated_at,
         "terminated_at": workflow.terminated_at,
         "deleted_at": workflow.deleted_at,
-        "version": change.version,
-        "digest": digest.hex(),
-        "shape": SHAPE,
     }
