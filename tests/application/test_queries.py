@@ -1,13 +1,13 @@
 """Get and List: what a reader may see, and where a page ends."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from application.cursors import Cursors
 from application.ports import ListedView, View
-from application.queries import MAX_PAGE_BYTES, Queries
+from application.queries import MAX_PAGE_BYTES, Lookup, Page, PageRequest, Queries
 from domain.errors import InvalidFields, WorkflowNotFound
 from domain.events import WorkflowEvent
 from domain.filters import Filters
@@ -30,13 +30,15 @@ class Views:
     """WorkflowViews over a handful of workflows, oldest first."""
 
     def __init__(self, *views: View) -> None:
+        self.asked: list[Collection[str]] = []
         self._views = views
 
-    async def get(self, workflow_id: str) -> View | None:
+    def get(self, ids: Collection[str]) -> Mapping[str, View]:
         """See WorkflowViews.get."""
-        return next((view for view in self._views if view.id == workflow_id), None)
+        self.asked.append(ids)
+        return {view.id: view for view in self._views if view.id in ids}
 
-    async def page(
+    def page(
         self, user_id: str, filters: Filters, before: int | None, limit: int
     ) -> Sequence[ListedView]:
         """See WorkflowViews.page."""
@@ -62,14 +64,40 @@ def queries(*views: View, page_size: int = 2) -> Queries:
     return Queries(Views(*views), Cursors(b"secret"), page_size)
 
 
-async def pages(asked: Queries, filters: Filters | None = None) -> list[list[str]]:
+def page(asked: Queries, cursor: str = "", filters: Filters | None = None) -> Page | Exception:
+    """A page of the owner's list, asked for alone."""
+    (answer,) = asked.pages([PageRequest(OWNER, filters or Filters(), cursor)])
+    return answer
+
+
+def names(answer: Page | Exception) -> list[str]:
+    """The names on a page."""
+    assert isinstance(answer, Page)
+    return [view.workflow.name for view in answer.views]
+
+
+def pages(asked: Queries, filters: Filters | None = None) -> list[list[str]]:
     """The names on all pages of the owner's list, by following the cursors."""
     found, cursor, more = [], "", True
     while more:
-        page = await asked.page(OWNER, filters or Filters(), cursor)
-        found.append([view.workflow.name for view in page.views])
-        cursor, more = page.cursor, bool(page.cursor)
+        answer = page(asked, cursor, filters)
+        found.append(names(answer))
+        assert isinstance(answer, Page)
+        cursor, more = answer.cursor, bool(answer.cursor)
     return found
+
+
+def not_found(answers: Sequence[View | Exception]) -> list[str]:
+    """The ids of what is not found; nothing else is answered."""
+    refusals = [answer for answer in answers if isinstance(answer, WorkflowNotFound)]
+    assert len(refusals) == len(answers)
+    return [refusal.workflow_id for refusal in refusals]
+
+
+def bad_fields(answer: object) -> list[str]:
+    """The fields that a refusal names."""
+    assert isinstance(answer, InvalidFields)
+    return [violation.field for violation in answer.violations]
 
 
 ACTIVE = replace(view("active"), id=ID)
@@ -78,61 +106,110 @@ GONE = replace(view("gone", deleted()), id=ID)
 
 
 @pytest.mark.parametrize("seen", [ACTIVE, ENDED], ids=["active", "terminated"])
-async def test_an_owner_gets_a_workflow(seen: View) -> None:
-    assert await queries(seen).get(ID, OWNER) == seen
+def test_an_owner_gets_a_workflow(seen: View) -> None:
+    assert queries(seen).look_up([Lookup.by_owner(ID, OWNER)]) == [seen]
 
 
 @pytest.mark.parametrize("seen", [ACTIVE, ENDED], ids=["active", "terminated"])
-async def test_a_service_gets_a_workflow_by_its_id_alone(seen: View) -> None:
-    assert await queries(seen).get_by_id(ID) == seen
+def test_a_service_gets_a_workflow_by_its_id_alone(seen: View) -> None:
+    assert queries(seen).look_up([Lookup.by_service(ID)]) == [seen]
 
 
-async def test_another_users_workflow_is_not_found() -> None:
-    with pytest.raises(WorkflowNotFound) as refusal:
-        await queries(ACTIVE).get(ID, STRANGER)
-    assert refusal.value.workflow_id == ID
-
-
-@pytest.mark.parametrize("views", [[], [GONE]], ids=["absent", "deleted"])
-async def test_what_is_not_there_is_not_found_by_its_owner(views: list[View]) -> None:
-    with pytest.raises(WorkflowNotFound) as refusal:
-        await queries(*views).get(ID, OWNER)
-    assert refusal.value.workflow_id == ID
+def test_another_users_workflow_is_not_found() -> None:
+    assert not_found(queries(ACTIVE).look_up([Lookup.by_owner(ID, STRANGER)])) == [ID]
 
 
 @pytest.mark.parametrize("views", [[], [GONE]], ids=["absent", "deleted"])
-async def test_what_is_not_there_is_not_found_by_a_service(views: list[View]) -> None:
-    with pytest.raises(WorkflowNotFound):
-        await queries(*views).get_by_id(ID)
+def test_what_is_not_there_is_not_found_by_its_owner(views: list[View]) -> None:
+    assert not_found(queries(*views).look_up([Lookup.by_owner(ID, OWNER)])) == [ID]
 
 
-async def test_get_names_all_its_bad_fields() -> None:
+@pytest.mark.parametrize("views", [[], [GONE]], ids=["absent", "deleted"])
+def test_what_is_not_there_is_not_found_by_a_service(views: list[View]) -> None:
+    assert not_found(queries(*views).look_up([Lookup.by_service(ID)])) == [ID]
+
+
+def test_in_one_batch_each_lookup_gets_its_own_answer() -> None:
+    other = replace(view("other", user_id=STRANGER), id=OTHER_ID)
+    lookups = [
+        Lookup.by_owner(OTHER_ID, STRANGER),
+        Lookup.by_owner(ID, OWNER),
+        Lookup.by_service(OTHER_ID),
+        Lookup.by_service(ID),
+        Lookup.by_owner(ID, OWNER),
+    ]
+    assert queries(ACTIVE, other).look_up(lookups) == [other, ACTIVE, other, ACTIVE, ACTIVE]
+
+
+def test_in_one_batch_a_refused_lookup_harms_no_other() -> None:
+    answers = queries(ACTIVE).look_up(
+        [
+            Lookup.by_owner(ID, STRANGER),
+            Lookup.by_owner(ID, OWNER),
+            Lookup.by_owner(OTHER_ID, OWNER),
+            Lookup.by_service(ID),
+        ]
+    )
+    assert answers[1::2] == [ACTIVE, ACTIVE]
+    assert not_found(answers[0::2]) == [ID, OTHER_ID]
+
+
+def test_one_batch_is_one_query_of_each_workflow_once() -> None:
+    views = Views(ACTIVE)
+    asked = Queries(views, Cursors(b"secret"), 2)
+    asked.look_up([Lookup.by_owner(ID, OWNER), Lookup.by_service(OTHER_ID), Lookup.by_service(ID)])
+    assert [sorted(ids) for ids in views.asked] == [[ID, OTHER_ID]]
+
+
+def test_a_lookup_by_its_owner_names_all_its_bad_fields() -> None:
     with pytest.raises(InvalidFields) as refusal:
-        await queries().get("?", ANYBODY)
-    assert [violation.field for violation in refusal.value.violations] == ["id", "user_id"]
+        Lookup.by_owner("?", ANYBODY)
+    assert bad_fields(refusal.value) == ["id", "user_id"]
 
 
-async def test_get_by_id_names_a_bad_id() -> None:
+def test_a_lookup_by_a_service_names_a_bad_id() -> None:
     with pytest.raises(InvalidFields) as refusal:
-        await queries().get_by_id(OTHER_ID.upper())
-    assert [violation.field for violation in refusal.value.violations] == ["id"]
+        Lookup.by_service(OTHER_ID.upper())
+    assert bad_fields(refusal.value) == ["id"]
 
 
 @pytest.mark.parametrize("user_id", ["", "x" * 256, "\n"])
-async def test_list_names_a_bad_user(user_id: str) -> None:
+def test_list_names_a_bad_user(user_id: str) -> None:
     with pytest.raises(InvalidFields) as refusal:
-        await queries().page(user_id, Filters(), "")
-    assert [violation.field for violation in refusal.value.violations] == ["user_id"]
+        PageRequest(user_id, Filters(), "")
+    assert bad_fields(refusal.value) == ["user_id"]
 
 
-async def test_list_names_a_bad_cursor() -> None:
-    with pytest.raises(InvalidFields) as refusal:
-        await queries().page(OWNER, Filters(), "guessed")
-    assert [violation.field for violation in refusal.value.violations] == ["cursor"]
+def test_list_names_a_bad_cursor() -> None:
+    assert bad_fields(page(queries(), "guessed")) == ["cursor"]
 
 
-async def test_a_user_without_workflows_has_one_empty_page() -> None:
-    assert await pages(queries(view("theirs", user_id=STRANGER))) == [[]]
+def test_in_one_batch_each_page_is_of_its_own_list() -> None:
+    theirs = view("theirs", user_id=STRANGER)
+    asked = queries(view("1"), theirs, view("2"), view("3"))
+    first = page(asked)
+    assert isinstance(first, Page)
+    answers = asked.pages(
+        [
+            PageRequest(OWNER, Filters(), first.cursor),
+            PageRequest(STRANGER, Filters(), ""),
+            PageRequest(OWNER, Filters(), ""),
+            PageRequest(OWNER, Filters(query="2"), ""),
+        ]
+    )
+    assert [names(answer) for answer in answers] == [["1"], ["theirs"], ["3", "2"], ["2"]]
+
+
+def test_in_one_batch_a_refused_page_harms_no_other() -> None:
+    before, refused, after = queries(view("1")).pages(
+        [PageRequest(OWNER, Filters(), cursor) for cursor in ("", "guessed", "")]
+    )
+    assert bad_fields(refused) == ["cursor"]
+    assert [names(before), names(after)] == [["1"], ["1"]]
+
+
+def test_a_user_without_workflows_has_one_empty_page() -> None:
+    assert pages(queries(view("theirs", user_id=STRANGER))) == [[]]
 
 
 @pytest.mark.parametrize(
@@ -145,38 +222,36 @@ async def test_a_user_without_workflows_has_one_empty_page() -> None:
         (5, [["5", "4"], ["3", "2"], ["1"]]),
     ],
 )
-async def test_pages_go_from_the_newest_to_the_oldest(
-    count: int, expected: list[list[str]]
-) -> None:
+def test_pages_go_from_the_newest_to_the_oldest(count: int, expected: list[list[str]]) -> None:
     views = [view(str(number)) for number in range(1, count + 1)]
-    assert await pages(queries(*views)) == expected
+    assert pages(queries(*views)) == expected
 
 
-async def test_filters_hold_on_every_page() -> None:
+def test_filters_hold_on_every_page() -> None:
     views = [view(f"{word} {n}") for n in range(3) for word in ("day", "night")]
-    found = await pages(queries(*views), Filters(query="NIGHT"))
+    found = pages(queries(*views), Filters(query="NIGHT"))
     assert found == [["night 2", "night 1"], ["night 0"]]
 
 
-async def test_a_cursor_does_not_serve_another_list() -> None:
+def test_a_cursor_does_not_serve_another_list() -> None:
     asked = queries(*(view(str(number)) for number in range(3)))
-    page = await asked.page(OWNER, Filters(), "")
-    with pytest.raises(InvalidFields):
-        await asked.page(OWNER, Filters(query="1"), page.cursor)
+    first = page(asked)
+    assert isinstance(first, Page)
+    assert bad_fields(page(asked, first.cursor, Filters(query="1"))) == ["cursor"]
 
 
-async def test_a_page_ends_early_where_its_payloads_would_be_too_large() -> None:
+def test_a_page_ends_early_where_its_payloads_would_be_too_large() -> None:
     views = [view(str(number), size=MIB - 512) for number in range(5)]
     assert MAX_PAGE_BYTES == 3 * MIB
-    assert await pages(queries(*views, page_size=50)) == [["4", "3", "2"], ["1", "0"]]
+    assert pages(queries(*views, page_size=50)) == [["4", "3", "2"], ["1", "0"]]
 
 
-async def test_a_page_ends_early_where_its_names_would_be_too_large() -> None:
-    names = [f"{number:04}{'🚀' * 251}" for number in range(4000)]
-    first, *_ = await pages(queries(*map(view, names), page_size=4000))
+def test_a_page_ends_early_where_its_names_would_be_too_large() -> None:
+    many = [f"{number:04}{'🚀' * 251}" for number in range(4000)]
+    first, *_ = pages(queries(*map(view, many), page_size=4000))
     assert sum(len(name.encode()) for name in first) < MAX_PAGE_BYTES
 
 
-async def test_a_page_holds_one_workflow_however_large() -> None:
+def test_a_page_holds_one_workflow_however_large() -> None:
     views = [view(str(number), size=4 * MIB) for number in range(2)]
-    assert await pages(queries(*views, page_size=50)) == [["1"], ["0"]]
+    assert pages(queries(*views, page_size=50)) == [["1"], ["0"]]

@@ -12,6 +12,7 @@ from random import Random
 from infrastructure.rpc.batcher import (
     Answer,
     Batcher,
+    CallerLeft,
     DeadlinePassed,
     Drained,
     Draining,
@@ -37,13 +38,21 @@ def promise(kept: bool, what: str) -> None:
         raise BrokenPromise(what)
 
 
+@dataclass(eq=False, slots=True)
+class Numbered(Ticket):
+    """A command by its number."""
+
+    submission: int
+
+
 @dataclass(slots=True)
 class Account:
     """What happened to every ticket, as the world outside the machine sees it."""
 
-    waiting: list[Ticket[int]] = field(default_factory=list)
-    writing: Sequence[Ticket[int]] = ()
+    waiting: list[Numbered] = field(default_factory=list)
+    writing: Sequence[Numbered] = ()
     taken: set[int] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
     answers: dict[int, str] = field(default_factory=dict)
     cancelled: set[int] = field(default_factory=set)
     recorded: set[int] = field(default_factory=set)
@@ -60,7 +69,7 @@ class Account:
 class Schedule:
     """One run of one machine from one seed."""
 
-    def __init__(self, seed: int, machine: type[Batcher[int]] = Batcher) -> None:
+    def __init__(self, seed: int, machine: type[Batcher[Numbered]] = Batcher) -> None:
         self._random = Random(seed)
         self.limits = Limits(
             queue=self._random.choice((3, 8, 64)),
@@ -71,6 +80,7 @@ class Schedule:
         self._machine = machine(self.limits)
         self._account = Account()
         self._submitted = 0
+        self._answered: Numbered | None = None
         self._now = 0.0
 
     def run(self, steps: int = 40) -> Account:
@@ -103,7 +113,7 @@ class Schedule:
         number, self._submitted = self._submitted, self._submitted + 1
         patience = self._random.choice((None, None, 0.0, 1.0, 4.0))
         deadline = None if patience is None else self._now + patience
-        ticket = Ticket(number, self._random.choice(SIZES), deadline)
+        ticket = Numbered(self._random.choice(SIZES), deadline, number)
         account = self._account
         refused = account.draining or len(account.waiting) >= self.limits.queue
         account.waiting.append(ticket)
@@ -112,16 +122,20 @@ class Schedule:
         promise(not refused or account.answers.get(number) == expected, "the queue has a bound")
 
     def _cancel(self) -> None:
+        """A caller goes away: it waits, or it is served, or it was answered just now."""
         account = self._account
-        waiting = [t for t in account.waiting if t.submission not in account.cancelled]
-        candidates = [*waiting, *account.writing]
+        candidates = [*account.waiting, *account.writing]
+        if self._answered is not None:
+            candidates.append(self._answered)
         if not candidates:
             return
         ticket = self._random.choice(candidates)
-        account.cancelled.add(ticket.submission)
-        if ticket in account.waiting:
-            account.waiting.remove(ticket)
-        self._machine.cancelled(ticket)
+        number, waited = ticket.submission, ticket in account.waiting
+        account.cancelled.add(number)
+        effects = self._machine.cancelled(ticket)
+        promise(waited or not effects, "a cancellation meddles with one that did not wait")
+        self._perform(effects)
+        promise(not waited or account.answers.get(number) == "CallerLeft", "it waits on")
 
     def _pass(self, seconds: float) -> None:
         self._now += seconds
@@ -141,6 +155,7 @@ class Schedule:
                 promise(ticket.submission not in account.recorded, "recorded twice")
                 account.recorded.add(ticket.submission)
             account.answer(ticket.submission, ending)
+            self._answered = ticket
         self._now += self._random.random() * 2
         self._perform(self._machine.written(len(batch), self._now))
 
@@ -149,7 +164,7 @@ class Schedule:
             self._account.draining = True
             self._perform(self._machine.drain(self._now))
 
-    def _perform(self, effects: Sequence[Effect[int]]) -> None:
+    def _perform(self, effects: Sequence[Effect[Numbered]]) -> None:
         account = self._account
         promise(not (effects and account.drained and not _all_draining(effects)), "it had ended")
         for effect in effects:
@@ -166,7 +181,7 @@ class Schedule:
                     promise(not account.waiting, "it is drained while commands wait")
                     account.drained = True
 
-    def _take(self, tickets: Sequence[Ticket[int]]) -> None:
+    def _take(self, tickets: Sequence[Numbered]) -> None:
         account, limits = self._account, self.limits
         numbers = [ticket.submission for ticket in tickets]
         promise(not account.writing, "two batches at a time")
@@ -183,11 +198,13 @@ class Schedule:
         account.taken.update(numbers)
         account.writing = tickets
 
-    def _refuse(self, ticket: Ticket[int], refusal: Exception) -> None:
+    def _refuse(self, ticket: Numbered, refusal: Exception) -> None:
         account, limits = self._account, self.limits
         promise(ticket in account.waiting, "refused although it did not wait")
         account.waiting.remove(ticket)
         account.answer(ticket.submission, type(refusal).__name__)
+        self._answered = ticket
+        account.refused.add(ticket.submission)
         match refusal:
             case DeadlinePassed():
                 passed = ticket.deadline is not None and ticket.deadline <= self._now
@@ -196,6 +213,10 @@ class Schedule:
                 promise(len(account.waiting) >= limits.queue, "there was room")
             case Draining():
                 promise(account.draining, "it was not draining")
+            case CallerLeft():
+                promise(ticket.submission in account.cancelled, "its caller had not gone")
+            case _:
+                promise(False, f"it refuses with {refusal!r}")
 
     def _check(self) -> None:
         account = self._account
@@ -206,12 +227,14 @@ class Schedule:
     def _end(self) -> None:
         account = self._account
         everyone = set(range(self._submitted))
-        silent = everyone - account.cancelled - account.answers.keys()
+        silent = everyone - account.answers.keys()
         promise(not silent, f"{sorted(silent)} were never answered")
+        promise(account.refused.isdisjoint(account.taken), "taken although it was refused")
+        promise(account.refused | account.taken == everyone, "neither taken nor refused")
         promise(account.recorded <= account.taken, "recorded without being taken")
         self._submit()
         promise(account.answers[self._submitted - 1] == "Draining", "accepted after its end")
 
 
-def _all_draining(effects: Sequence[Effect[int]]) -> bool:
+def _all_draining(effects: Sequence[Effect[Numbered]]) -> bool:
     return all(isinstance(e, Answer) and isinstance(e.refusal, Draining) for e in effects)

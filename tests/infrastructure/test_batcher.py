@@ -1,13 +1,14 @@
 """The group commit's state machine, an example for each of its rules."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from dataclasses import dataclass
 
 import pytest
 
 from infrastructure.rpc.batcher import (
     Answer,
     Batcher,
+    CallerLeft,
     DeadlinePassed,
     Drained,
     Draining,
@@ -19,42 +20,48 @@ from infrastructure.rpc.batcher import (
     Ticket,
 )
 
-T = TypeVar("T")
 LINGER = 0.004
 LIMITS = Limits(queue=8, batch=4, batch_bytes=100, linger=LINGER)
 
 
+@dataclass(eq=False)
+class Named(Ticket):
+    """A command by its name."""
+
+    name: str
+
+
 @pytest.fixture
-def batcher() -> Batcher[str]:
+def batcher() -> Batcher[Named]:
     """A machine with small limits, at rest."""
     return Batcher(LIMITS)
 
 
-def ticket(name: str, size: int = 1, deadline: float | None = None) -> Ticket[str]:
+def ticket(name: str, size: int = 1, deadline: float | None = None) -> Named:
     """A command that waits."""
-    return Ticket(name, size, deadline)
+    return Named(size, deadline, name)
 
 
-def taken(effects: Sequence[Effect[str]]) -> Sequence[str]:
+def taken(effects: Sequence[Effect[Named]]) -> Sequence[str]:
     """What is to be written, in order; at most one batch."""
     batches = [effect.tickets for effect in effects if isinstance(effect, Take)]
     assert len(batches) <= 1
-    return [ticket.submission for batch in batches for ticket in batch]
+    return [ticket.name for batch in batches for ticket in batch]
 
 
-def refused(effects: Sequence[Effect[str]]) -> dict[str, type[Exception]]:
+def refused(effects: Sequence[Effect[Named]]) -> dict[str, type[Exception]]:
     """What is answered undecided, and how."""
     answers = [effect for effect in effects if isinstance(effect, Answer)]
-    return {answer.ticket.submission: type(answer.refusal) for answer in answers}
+    return {answer.ticket.name: type(answer.refusal) for answer in answers}
 
 
-def submit(batcher: Batcher[str], *names: str, now: float = 0.0) -> None:
+def submit(batcher: Batcher[Named], *names: str, now: float = 0.0) -> None:
     """Several commands arrive while nothing can be taken."""
     for name in names:
         assert batcher.submitted(ticket(name), now) == []
 
 
-def next_batch(batcher: Batcher[str], count: int) -> Sequence[str]:
+def next_batch(batcher: Batcher[Named], count: int) -> Sequence[str]:
     """What is taken after a batch of `count`, when the linger is over at the latest."""
     effects = batcher.written(count, 0.0)
     match effects:
@@ -63,7 +70,7 @@ def next_batch(batcher: Batcher[str], count: int) -> Sequence[str]:
     return taken(effects)
 
 
-def after_a_batch_of_two(batcher: Batcher[str], now: float) -> None:
+def after_a_batch_of_two(batcher: Batcher[Named], now: float) -> None:
     """The machine has just written two commands, and nobody waits."""
     assert taken(batcher.submitted(ticket("first"), now)) == ["first"]
     submit(batcher, "a", "b", now=now)
@@ -71,17 +78,19 @@ def after_a_batch_of_two(batcher: Batcher[str], now: float) -> None:
     assert batcher.written(2, now) == []
 
 
-def test_a_lone_command_is_taken_at_once(batcher: Batcher[str]) -> None:
+def test_a_lone_command_is_taken_at_once(batcher: Batcher[Named]) -> None:
     assert taken(batcher.submitted(ticket("a"), 0.0)) == ["a"]
 
 
-def test_a_lone_command_after_a_lone_command_is_taken_at_once(batcher: Batcher[str]) -> None:
+def test_a_lone_command_after_a_lone_command_is_taken_at_once(batcher: Batcher[Named]) -> None:
     batcher.submitted(ticket("a"), 0.0)
     assert batcher.written(1, 1.0) == []
     assert taken(batcher.submitted(ticket("b"), 1.0)) == ["b"]
 
 
-def test_what_arrives_while_a_batch_is_written_becomes_the_next_one(batcher: Batcher[str]) -> None:
+def test_what_arrives_while_a_batch_is_written_becomes_the_next_one(
+    batcher: Batcher[Named],
+) -> None:
     batcher.submitted(ticket("a"), 0.0)
     submit(batcher, "b", "c", "d")
     assert batcher.waiting == 3
@@ -90,40 +99,40 @@ def test_what_arrives_while_a_batch_is_written_becomes_the_next_one(batcher: Bat
 
 
 def test_after_a_batch_of_several_the_next_one_lingers_until_as_many_wait(
-    batcher: Batcher[str],
+    batcher: Batcher[Named],
 ) -> None:
     after_a_batch_of_two(batcher, now=1.0)
     assert batcher.submitted(ticket("c"), 1.001) == [LookAgain(1.0 + LINGER)]
     assert taken(batcher.submitted(ticket("d"), 1.002)) == ["c", "d"]
 
 
-def test_lingering_ends_with_its_time(batcher: Batcher[str]) -> None:
+def test_lingering_ends_with_its_time(batcher: Batcher[Named]) -> None:
     after_a_batch_of_two(batcher, now=1.0)
     assert batcher.submitted(ticket("c"), 1.001) == [LookAgain(1.0 + LINGER)]
     assert taken(batcher.passed(1.0 + LINGER)) == ["c"]
 
 
-def test_a_command_that_comes_after_the_linger_is_taken_at_once(batcher: Batcher[str]) -> None:
+def test_a_command_that_comes_after_the_linger_is_taken_at_once(batcher: Batcher[Named]) -> None:
     after_a_batch_of_two(batcher, now=1.0)
     assert taken(batcher.submitted(ticket("c"), 1.0 + LINGER)) == ["c"]
 
 
 def test_a_moment_that_passes_early_asks_for_the_rest_of_the_linger(
-    batcher: Batcher[str],
+    batcher: Batcher[Named],
 ) -> None:
     after_a_batch_of_two(batcher, now=1.0)
     batcher.submitted(ticket("c"), 1.0)
     assert batcher.passed(1.001) == [LookAgain(1.0 + LINGER)]
 
 
-def test_a_batch_holds_no_more_commands_than_its_limit(batcher: Batcher[str]) -> None:
+def test_a_batch_holds_no_more_commands_than_its_limit(batcher: Batcher[Named]) -> None:
     batcher.submitted(ticket("a"), 0.0)
     submit(batcher, "b", "c", "d", "e", "f", "g")
     assert taken(batcher.written(1, 0.0)) == ["b", "c", "d", "e"]
     assert next_batch(batcher, 4) == ["f", "g"]
 
 
-def test_a_batch_holds_no_more_bytes_than_its_limit(batcher: Batcher[str]) -> None:
+def test_a_batch_holds_no_more_bytes_than_its_limit(batcher: Batcher[Named]) -> None:
     batcher.submitted(ticket("a"), 0.0)
     for name, size in (("b", 60), ("c", 40), ("d", 1)):
         batcher.submitted(ticket(name, size), 0.0)
@@ -132,7 +141,9 @@ def test_a_batch_holds_no_more_bytes_than_its_limit(batcher: Batcher[str]) -> No
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_command_beyond_the_limit_of_bytes_goes_alone(batcher: Batcher[str], place: int) -> None:
+def test_a_command_beyond_the_limit_of_bytes_goes_alone(
+    batcher: Batcher[Named], place: int
+) -> None:
     names = ["b", "c", "d"]
     batcher.submitted(ticket("a"), 0.0)
     for index, name in enumerate(names):
@@ -145,7 +156,7 @@ def test_a_command_beyond_the_limit_of_bytes_goes_alone(batcher: Batcher[str], p
 
 
 def test_a_command_whose_deadline_passed_is_answered_and_not_taken(
-    batcher: Batcher[str],
+    batcher: Batcher[Named],
 ) -> None:
     batcher.submitted(ticket("a"), 0.0)
     batcher.submitted(ticket("late", deadline=1.0), 0.0)
@@ -155,48 +166,65 @@ def test_a_command_whose_deadline_passed_is_answered_and_not_taken(
     assert taken(effects) == ["b"]
 
 
-def test_where_every_deadline_passed_the_machine_comes_to_rest(batcher: Batcher[str]) -> None:
+def test_where_every_deadline_passed_the_machine_comes_to_rest(batcher: Batcher[Named]) -> None:
     batcher.submitted(ticket("a"), 0.0)
     batcher.submitted(ticket("late", deadline=1.0), 0.0)
     assert refused(batcher.written(1, 2.0)) == {"late": DeadlinePassed}
     assert taken(batcher.submitted(ticket("b"), 2.0 + LINGER)) == ["b"]
 
 
-def test_a_command_cancelled_while_it_waits_is_never_taken(batcher: Batcher[str]) -> None:
+def test_a_command_cancelled_while_it_waits_is_never_taken(batcher: Batcher[Named]) -> None:
     gone = ticket("gone")
     batcher.submitted(ticket("a"), 0.0)
     batcher.submitted(gone, 0.0)
     submit(batcher, "b")
-    batcher.cancelled(gone)
+    assert refused(batcher.cancelled(gone)) == {"gone": CallerLeft}
     assert taken(batcher.written(1, 0.0)) == ["b"]
 
 
-def test_a_command_cancelled_while_it_is_written_stays_written(batcher: Batcher[str]) -> None:
+def test_a_command_is_cancelled_once(batcher: Batcher[Named]) -> None:
+    gone = ticket("gone")
+    batcher.submitted(ticket("a"), 0.0)
+    batcher.submitted(gone, 0.0)
+    batcher.cancelled(gone)
+    assert batcher.cancelled(gone) == []
+
+
+def test_a_command_that_was_refused_is_not_cancelled(batcher: Batcher[Named]) -> None:
+    refused_one = ticket("refused")
+    batcher.drain(0.0)
+    batcher.submitted(refused_one, 0.0)
+    assert batcher.cancelled(refused_one) == []
+
+
+def test_a_command_cancelled_while_it_is_written_stays_written(batcher: Batcher[Named]) -> None:
     written = ticket("a")
     batcher.submitted(written, 0.0)
     submit(batcher, "b")
-    batcher.cancelled(written)
+    assert batcher.cancelled(written) == []
     assert batcher.waiting == 1
     assert taken(batcher.written(1, 0.0)) == ["b"]
 
 
-def test_commands_that_are_equal_are_cancelled_one_by_one(batcher: Batcher[str]) -> None:
+def test_commands_that_are_equal_are_cancelled_one_by_one(batcher: Batcher[Named]) -> None:
     twins = [ticket("twin"), ticket("twin")]
     batcher.submitted(ticket("a"), 0.0)
     for twin in twins:
         batcher.submitted(twin, 0.0)
-    batcher.cancelled(twins[1])
+    (answer,) = batcher.cancelled(twins[1])
+    assert isinstance(answer, Answer)
+    assert answer.ticket is twins[1]
     assert batcher.waiting == 1
 
 
-def test_too_many_waiting_commands_are_refused(batcher: Batcher[str]) -> None:
+def test_too_many_waiting_commands_are_refused(batcher: Batcher[Named]) -> None:
     batcher.submitted(ticket("a"), 0.0)
     submit(batcher, *"bcdefghi")
     assert refused(batcher.submitted(ticket("j"), 0.0)) == {"j": Overloaded}
     assert batcher.waiting == LIMITS.queue
 
 
-def test_a_place_in_the_queue_is_free_again_after_a_cancellation(batcher: Batcher[str]) -> None:
+def test_a_place_in_the_queue_is_free_again_after_a_cancellation(batcher: Batcher[Named]) -> None:
     gone = ticket("gone")
     batcher.submitted(ticket("a"), 0.0)
     batcher.submitted(gone, 0.0)
@@ -205,12 +233,12 @@ def test_a_place_in_the_queue_is_free_again_after_a_cancellation(batcher: Batche
     assert batcher.submitted(ticket("j"), 0.0) == []
 
 
-def test_a_machine_at_rest_is_drained_at_once(batcher: Batcher[str]) -> None:
+def test_a_machine_at_rest_is_drained_at_once(batcher: Batcher[Named]) -> None:
     assert batcher.drain(0.0) == [Drained()]
 
 
 def test_draining_finishes_what_was_accepted_and_refuses_what_comes(
-    batcher: Batcher[str],
+    batcher: Batcher[Named],
 ) -> None:
     batcher.submitted(ticket("a"), 0.0)
     submit(batcher, *"bcdef")
@@ -222,13 +250,13 @@ def test_draining_finishes_what_was_accepted_and_refuses_what_comes(
     assert refused(batcher.submitted(ticket("later"), 9.0)) == {"later": Draining}
 
 
-def test_draining_does_not_linger(batcher: Batcher[str]) -> None:
+def test_draining_does_not_linger(batcher: Batcher[Named]) -> None:
     after_a_batch_of_two(batcher, now=1.0)
     batcher.submitted(ticket("c"), 1.0)
     assert taken(batcher.drain(1.0)) == ["c"]
 
 
-def test_drained_is_said_once(batcher: Batcher[str]) -> None:
+def test_drained_is_said_once(batcher: Batcher[Named]) -> None:
     after_a_batch_of_two(batcher, now=1.0)
     assert batcher.submitted(ticket("c"), 1.0) == [LookAgain(1.0 + LINGER)]
     assert taken(batcher.drain(1.0)) == ["c"]

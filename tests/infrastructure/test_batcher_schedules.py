@@ -4,17 +4,25 @@ from collections.abc import Iterable
 
 import pytest
 
-from infrastructure.rpc.batcher import Batcher, Drained, Effect, LookAgain, Take, Ticket
-from tests.faults.schedules import BrokenPromise, Schedule
+from infrastructure.rpc.batcher import (
+    Answer,
+    Batcher,
+    CallerLeft,
+    Drained,
+    Effect,
+    LookAgain,
+    Take,
+)
+from tests.faults.schedules import BrokenPromise, Numbered, Schedule
 
-Effects = list[Effect[int]]
+Effects = list[Effect[Numbered]]
 
 SCHEDULES = 6000
 IN_ONE_TEST = 500
 ENOUGH_TO_CATCH = 500
 
 
-def run(machine: type[Batcher[int]], seeds: Iterable[int]) -> None:
+def run(machine: type[Batcher[Numbered]], seeds: Iterable[int]) -> None:
     """One schedule a seed; the first that breaks a promise is named."""
     for seed in seeds:
         try:
@@ -35,80 +43,108 @@ def test_a_schedule_is_the_same_whenever_it_runs() -> None:
 
 def test_the_schedules_reach_every_outcome() -> None:
     answers = {how for seed in range(200) for how in Schedule(seed).run().answers.values()}
-    refusals = {"DeadlinePassed", "Overloaded", "Draining"}
+    refusals = {"CallerLeft", "DeadlinePassed", "Overloaded", "Draining"}
     assert answers == refusals | {"recorded", "conflicts", "refused", "lost", "poisoned"}
 
 
-class ForgetsDeadlines(Batcher[int]):
+class ForgetsDeadlines(Batcher[Numbered]):
     def _next(self, now: float) -> Effects:
         return super()._next(-1.0 if not self._lingers(now) else now)
 
 
-class TakesTwice(Batcher[int]):
-    def submitted(self, ticket: Ticket[int], now: float) -> Effects:
+class TakesTwice(Batcher[Numbered]):
+    def submitted(self, ticket: Numbered, now: float) -> Effects:
         effects = super().submitted(ticket, now)
         if ticket.submission == 3 and ticket in self._queue:
             self._queue.append(ticket)
         return effects
 
 
-class LosesOnCancel(Batcher[int]):
-    def cancelled(self, ticket: Ticket[int]) -> None:
-        super().cancelled(ticket)
+class LosesOnCancel(Batcher[Numbered]):
+    def cancelled(self, ticket: Numbered) -> Effects:
+        effects = super().cancelled(ticket)
         if self._queue:
             self._queue.pop()
+        return effects
 
 
-class KeepsTheCancelled(Batcher[int]):
-    def cancelled(self, ticket: Ticket[int]) -> None:
-        """Forgets to."""
+class KeepsTheCancelled(Batcher[Numbered]):
+    def cancelled(self, ticket: Numbered) -> Effects:
+        return []
 
 
-class TakesTheLastFirst(Batcher[int]):
-    def submitted(self, ticket: Ticket[int], now: float) -> Effects:
+class TellsTheCancelledButKeepsThem(Batcher[Numbered]):
+    def cancelled(self, ticket: Numbered) -> Effects:
+        return [Answer(ticket, CallerLeft())] if ticket in self._queue else []
+
+
+class TellsTheCancelledNothing(Batcher[Numbered]):
+    def cancelled(self, ticket: Numbered) -> Effects:
+        super().cancelled(ticket)
+        return []
+
+
+class TellsTheCancelledTwice(Batcher[Numbered]):
+    def cancelled(self, ticket: Numbered) -> Effects:
+        return super().cancelled(ticket) * 2
+
+
+class TellsTheWrongOneThatItLeft(Batcher[Numbered]):
+    def cancelled(self, ticket: Numbered) -> Effects:
+        first = self._queue[0] if self._queue else ticket
+        return super().cancelled(first)
+
+
+class CallsBackWhatItTook(Batcher[Numbered]):
+    def cancelled(self, ticket: Numbered) -> Effects:
+        return super().cancelled(ticket) or [Answer(ticket, CallerLeft())]
+
+
+class TakesTheLastFirst(Batcher[Numbered]):
+    def submitted(self, ticket: Numbered, now: float) -> Effects:
         effects = super().submitted(ticket, now)
         self._queue.rotate(1)
         return effects
 
 
-class WritesTwoAtATime(Batcher[int]):
-    def submitted(self, ticket: Ticket[int], now: float) -> Effects:
+class WritesTwoAtATime(Batcher[Numbered]):
+    def submitted(self, ticket: Numbered, now: float) -> Effects:
         self._writing = False
         return super().submitted(ticket, now)
 
 
-class KnowsNoBoundOfTheQueue(Batcher[int]):
-    def submitted(self, ticket: Ticket[int], now: float) -> Effects:
+class KnowsNoBoundOfTheQueue(Batcher[Numbered]):
+    def submitted(self, ticket: Numbered, now: float) -> Effects:
         if self._draining:
             return super().submitted(ticket, now)
         self._queue.append(ticket)
         return self._next(now)
 
 
-class AcceptsWhileDraining(Batcher[int]):
-    def submitted(self, ticket: Ticket[int], now: float) -> Effects:
+class AcceptsWhileDraining(Batcher[Numbered]):
+    def submitted(self, ticket: Numbered, now: float) -> Effects:
         draining, self._draining = self._draining, False
         effects = super().submitted(ticket, now)
         self._draining = draining
         return effects
 
 
-class ForgetsToLookAgain(Batcher[int]):
+class ForgetsToLookAgain(Batcher[Numbered]):
     def _next(self, now: float) -> Effects:
         return [e for e in super()._next(now) if not isinstance(e, LookAgain)]
 
 
-class NeverDrained(Batcher[int]):
+class NeverDrained(Batcher[Numbered]):
     def _next(self, now: float) -> Effects:
         return [e for e in super()._next(now) if not isinstance(e, Drained)]
 
 
-class DrainedTooEarly(Batcher[int]):
+class DrainedTooEarly(Batcher[Numbered]):
     def drain(self, now: float) -> Effects:
         return [*super().drain(now), Drained()]
 
 
-class TakesTooMany(Batcher[int]):
+class TakesTooMany(Batcher[Numbered]):
     def _next(self, now: float) -> Effects:
         effects = super()._next(now)
         for index, effect in enumerate(effects):
@@ -117,17 +153,18 @@ class TakesTooMany(Batcher[int]):
         return effects
 
 
-class StopsAfterABatch(Batcher[int]):
+class StopsAfterABatch(Batcher[Numbered]):
     def written(self, count: int, now: float) -> Effects:
         self._writing = False
         return super().drain(now) if self._draining else []
 
 
 @pytest.mark.parametrize("broken", [
-    AcceptsWhileDraining, DrainedTooEarly, ForgetsDeadlines, ForgetsToLookAgain,
-    KeepsTheCancelled, KnowsNoBoundOfTheQueue, LosesOnCancel, NeverDrained, StopsAfterABatch,
-    TakesTheLastFirst, TakesTooMany, TakesTwice, WritesTwoAtATime,
+    AcceptsWhileDraining, CallsBackWhatItTook, DrainedTooEarly, ForgetsDeadlines,
+    ForgetsToLookAgain, KeepsTheCancelled, KnowsNoBoundOfTheQueue, LosesOnCancel, NeverDrained,
+    StopsAfterABatch, TakesTheLastFirst, TakesTooMany, TakesTwice, TellsTheCancelledButKeepsThem,
+    TellsTheCancelledNothing, TellsTheCancelledTwice, TellsTheWrongOneThatItLeft, WritesTwoAtATime,
 ])  # fmt: skip
-def test_a_broken_machine_is_caught(broken: type[Batcher[int]]) -> None:
+def test_a_broken_machine_is_caught(broken: type[Batcher[Numbered]]) -> None:
     with pytest.raises(BrokenPromise):
         run(broken, range(ENOUGH_TO_CATCH))

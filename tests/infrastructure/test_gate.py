@@ -1,99 +1,204 @@
 """The gate: who is inside finishes, who comes later is refused, and the last one is noticed."""
 
-import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from workflows import workflows_pb2 as pb
 
-from infrastructure.rpc.batcher import Draining
+from domain.errors import WorkflowNotFound
+from infrastructure.rpc.batcher import CallerLeft, Draining
+from infrastructure.rpc.direct import Metadata
 from infrastructure.rpc.gate import Gate
-from infrastructure.rpc.guard import guarded
+from infrastructure.rpc.guard import Method, Reply, guarded
+from tests.domain.given import ID
+from tests.infrastructure.direct_server import serving
 
 SOON = 60.0  # seconds: patience with a slow machine, not an expectation
+EMPTY = pb.GetWorkflowResponse()
+METHOD = "/tests.Service/Method"
+Code = grpc.StatusCode
 
 
-async def test_an_empty_gate_is_drained_when_it_closes() -> None:
+def test_an_empty_gate_is_drained_when_it_closes() -> None:
     gate = Gate()
     gate.close()
-    assert await gate.drained(0)
+    assert gate.drained(0)
 
 
-async def test_a_closed_gate_lets_nobody_in() -> None:
+def test_a_closed_gate_lets_nobody_in() -> None:
     gate = Gate()
     gate.close()
     with pytest.raises(Draining):
         gate.enter()
-    assert await gate.drained(0)
+    assert gate.drained(0)
 
 
-async def test_who_is_inside_is_waited_for() -> None:
+def test_who_is_inside_is_waited_for() -> None:
     gate = Gate()
     gate.enter()
     gate.enter()
     gate.close()
     gate.leave()
-    waiting = asyncio.create_task(gate.drained(SOON))
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    gate.leave()
-    assert await waiting
+    assert not gate.drained(0)
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(gate.drained, SOON)
+        assert not waiting.done()
+        gate.leave()
+        assert waiting.result(SOON)
 
 
-async def test_nobody_is_waited_for_longer_than_asked() -> None:
+def test_nobody_is_waited_for_longer_than_asked() -> None:
     gate = Gate()
     gate.enter()
     gate.close()
-    assert not await gate.drained(0.01)
+    assert not gate.drained(0.01)
 
 
-async def test_an_open_gate_is_not_drained_though_nobody_is_inside() -> None:
+def test_an_open_gate_is_not_drained_though_nobody_is_inside() -> None:
     gate = Gate()
     gate.enter()
     gate.leave()
-    assert not await gate.drained(0.01)
+    assert not gate.drained(0.01)
 
 
-class Aborted(Exception):
-    """What a context raises when a call is aborted."""
+def test_whoever_comes_and_goes_on_many_threads_is_counted() -> None:
+    gate = Gate()
 
+    def comes_and_goes(_: int) -> None:
+        for _ in range(2000):
+            gate.enter()
+            gate.leave()
 
-class Context:
-    """The part of a servicer's context that the guard uses."""
-
-    code: grpc.StatusCode | None = None
-
-    async def abort(self, code: grpc.StatusCode, *_: object) -> None:
-        """See grpc.aio.ServicerContext.abort."""
-        self.code = code
-        raise Aborted
-
-
-@pytest.mark.parametrize("fault", [None, ValueError("inside"), asyncio.CancelledError()])
-async def test_a_call_leaves_however_it_ends(fault: BaseException | None) -> None:
-    async def method(_: bytes, __: Any) -> pb.GetWorkflowResponse:
-        if fault is not None:
-            raise fault
-        return pb.GetWorkflowResponse()
-
-    gate, context = Gate(), Context()
-    call: Any = guarded("Get", method, gate)
-    await asyncio.gather(asyncio.ensure_future(call(b"", context)), return_exceptions=True)
+    gate.enter()
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(comes_and_goes, range(4), timeout=SOON))
     gate.close()
-    assert await gate.drained(0)
+    assert not gate.drained(0)
+    gate.leave()
+    assert gate.drained(0)
 
 
-async def test_a_call_at_a_closed_gate_is_told_to_go_elsewhere() -> None:
+def rendered(message: Message) -> tuple[Message, Metadata]:
+    """A rendering that succeeds."""
+    return message, (("x-workflow-version", "7"),)
+
+
+def not_rendered(_: object) -> tuple[Message, Metadata]:
+    """A rendering that fails."""
+    raise ValueError("inside")
+
+
+def no_message(_: object) -> tuple[Message, Metadata]:
+    """A rendering that makes something else than a message."""
+    nothing: Any = None
+    return nothing, ()
+
+
+def raises(error: Exception) -> Callable[[Reply], None]:
+    """A way to end a call: the method raises."""
+
+    def end(_: Reply) -> None:
+        raise error
+
+    return end
+
+
+ENDINGS: dict[str, tuple[Callable[[Reply], None], grpc.StatusCode]] = {
+    "is answered": (lambda reply: reply.settle(EMPTY, rendered), Code.OK),
+    "is refused": (lambda reply: reply.refuse(WorkflowNotFound(ID)), Code.NOT_FOUND),
+    "has a refusal for outcome": (
+        lambda reply: reply.settle(WorkflowNotFound(ID), rendered),
+        Code.NOT_FOUND,
+    ),
+    "has a fault for outcome": (
+        lambda reply: reply.settle(ValueError("inside"), rendered),
+        Code.INTERNAL,
+    ),
+    "is not rendered": (lambda reply: reply.settle(EMPTY, not_rendered), Code.INTERNAL),
+    "is rendered as no message": (lambda reply: reply.settle(EMPTY, no_message), Code.INTERNAL),
+}
+RAISED: dict[str, tuple[Callable[[Reply], None], grpc.StatusCode]] = {
+    "raises a refusal": (raises(WorkflowNotFound(ID)), Code.NOT_FOUND),
+    "raises a fault": (raises(ValueError("inside")), Code.INTERNAL),
+}
+
+
+def ending_of(method: Method, gate: Gate) -> tuple[grpc.StatusCode, str]:
+    """How a call of a method behind a gate ends for its caller: a code and a text."""
+    with serving(guarded("tests.Service", {"Method": method}, gate)) as direct:
+        call: Any = direct.call(METHOD).future(b"", timeout=SOON)
+        call.exception(SOON)
+        return call.code(), call.details()
+
+
+@pytest.mark.parametrize(
+    ("end", "code"), [*ENDINGS.values(), *RAISED.values()], ids=[*ENDINGS, *RAISED]
+)
+def test_a_call_leaves_however_it_ends(end: Callable[[Reply], None], code: grpc.StatusCode) -> None:
+    gate = Gate()
+    ended, text = ending_of(lambda _, reply: end(reply), gate)
+    assert ended is code
+    assert "inside" not in text
+    gate.close()
+    assert gate.drained(SOON)
+
+
+@pytest.mark.parametrize(("end", "code"), ENDINGS.values(), ids=ENDINGS)
+def test_a_call_leaves_however_it_ends_on_another_thread(
+    end: Callable[[Reply], None], code: grpc.StatusCode
+) -> None:
+    gate = Gate()
+    with ThreadPoolExecutor(1) as elsewhere:
+
+        def method(_: bytes, reply: Reply) -> None:
+            elsewhere.submit(end, reply)
+
+        ended, text = ending_of(method, gate)
+    assert ended is code
+    assert "inside" not in text
+    gate.close()
+    assert gate.drained(SOON)
+
+
+def test_a_call_that_waits_is_inside_until_it_is_answered() -> None:
+    gate, waiting = Gate(), SimpleQueue[Reply]()
+    methods = guarded("tests.Service", {"Method": lambda _, reply: waiting.put(reply)}, gate)
+    with serving(methods) as direct:
+        calling = direct.call(METHOD).future(b"", timeout=SOON)
+        reply = waiting.get(timeout=SOON)
+        gate.close()
+        assert not gate.drained(0)
+        reply.settle(EMPTY, rendered)
+        assert gate.drained(SOON)
+        assert calling.result(SOON) == EMPTY.SerializeToString()
+
+
+def test_a_call_whose_caller_left_leaves() -> None:
+    gate, waiting = Gate(), Event()
+
+    def method(_: bytes, reply: Reply) -> None:
+        reply.when_cancelled(lambda: reply.refuse(CallerLeft()))
+        waiting.set()
+
+    with serving(guarded("tests.Service", {"Method": method}, gate)) as direct:
+        calling = direct.call(METHOD).future(b"", timeout=SOON)
+        assert waiting.wait(SOON)
+        gate.close()
+        assert not gate.drained(0)
+        calling.cancel()
+        assert gate.drained(SOON)
+
+
+def test_a_call_at_a_closed_gate_is_told_to_go_elsewhere() -> None:
     called: list[bytes] = []
-
-    async def method(request: bytes, _: Any) -> pb.GetWorkflowResponse:
-        called.append(request)
-        return pb.GetWorkflowResponse()
-
-    gate, context = Gate(), Context()
+    gate = Gate()
     gate.close()
-    call: Any = guarded("Get", method, gate)
-    with pytest.raises(Aborted):
-        await call(b"", context)
-    assert (called, context.code) == ([], grpc.StatusCode.UNAVAILABLE)
+    code, _ = ending_of(lambda request, _: called.append(request), gate)
+    assert (called, code) == ([], Code.UNAVAILABLE)
+    assert gate.drained(0)

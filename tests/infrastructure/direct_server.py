@@ -1,0 +1,113 @@
+"""A server that offers methods of a test's own directly, and a channel to call them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import SimpleQueue
+from threading import Event, Thread, current_thread
+from typing import Any
+
+import grpc
+
+from infrastructure.rpc.direct import Call, DirectMethods, Method
+
+SOON = 30.0  # seconds: patience with a slow machine, not an expectation
+
+HOLD = "/tests.Service/Hold"
+ECHO = "/tests.Service/Echo"
+
+
+def echo(request: bytes, call: Call) -> None:
+    """A method that answers at once with what it was sent."""
+    call.answer(request)
+
+
+class Waiting:
+    """A method whose calls wait until a test answers them.
+
+    It knows whose callers left, and the threads on which it was called.
+    """
+
+    def __init__(self) -> None:
+        self.threads: set[Thread] = set()
+        self._arrived: SimpleQueue[tuple[bytes, Call]] = SimpleQueue()
+        self._left: SimpleQueue[bytes] = SimpleQueue()
+
+    def __call__(self, request: bytes, call: Call) -> None:
+        """The method."""
+        self.threads.add(current_thread())
+        call.when_cancelled(lambda: self._left.put(request))
+        self._arrived.put((request, call))
+
+    def next(self) -> tuple[bytes, Call]:
+        """The next call, soon or never."""
+        return self._arrived.get(timeout=SOON)
+
+    def next_that_left(self) -> bytes:
+        """The request of the next whose caller left, soon or never."""
+        return self._left.get(timeout=SOON)
+
+    @property
+    def all_stayed(self) -> bool:
+        """Whether no caller left but those that were asked about."""
+        return self._left.empty()
+
+
+class Busy:
+    """A method that keeps the thread that takes calls until it is set free."""
+
+    def __init__(self) -> None:
+        self.free = Event()
+        self._begun = Event()
+
+    def __call__(self, request: bytes, call: Call) -> None:
+        """The method."""
+        self._begun.set()
+        assert self.free.wait(SOON)
+        call.answer(request)
+
+    def wait(self) -> None:
+        """Waits until the thread is kept."""
+        assert self._begun.wait(SOON)
+
+
+class Direct:
+    """The server, as long as it runs, and a channel to it."""
+
+    def __init__(self, methods: Mapping[str, Method], *add: Callable[[Any], object]) -> None:
+        """Each of `add` adds something to the server before it starts."""
+        self._server = grpc.server(ThreadPoolExecutor(2))
+        self._methods = DirectMethods(self._server, methods)
+        for addition in add:
+            addition(self._server)
+        port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
+        self._methods.open()
+        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+
+    def call(self, name: str) -> "grpc.UnaryUnaryMultiCallable[bytes, bytes]":
+        """A method of bytes, by its full name."""
+        return self.channel.unary_unary(name)
+
+    def stop(self, within: float | None = None) -> None:
+        """Stops the server, soon or never; calls that wait end after so many seconds."""
+        assert self._server.stop(within).wait(SOON)
+
+    def close(self) -> None:
+        """Ends the thread, soon or never."""
+        closing = Thread(target=self._methods.close, daemon=True)
+        closing.start()
+        closing.join(SOON)
+        assert not closing.is_alive(), "the thread does not end"
+
+
+@contextmanager
+def serving(methods: Mapping[str, Method], *add: Callable[[Any], object]) -> Iterator[Direct]:
+    """Methods by their full names on a server that is stopped and closed in the end."""
+    direct = Direct(methods, *add)
+    try:
+        with direct.channel:
+            yield direct
+    finally:
+        direct.stop()
+        direct.close()
