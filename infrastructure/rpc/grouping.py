@@ -113,12 +113,13 @@ class Grouping(Generic[S, O]):
                     return
 
     def _serve(self, batch: Batch[S, O]) -> None:
-        outcomes: Sequence[O | Exception]
+        answers: list[tuple[Asked[S, O], O | Exception]]
         try:
             outcomes = self._work([asked.submission for asked in batch])
+            answers = list(zip(batch, outcomes, strict=True))
         except Exception as fault:  # noqa: BLE001 - the thread must outlive any batch
-            outcomes = [fault] * len(batch)
-        for asked, outcome in zip(batch, outcomes, strict=True):
+            answers = [(asked, fault) for asked in batch]
+        for asked, outcome in answers:
             asked.answer(outcome)
         with self._deciding:
             effects = self._batcher.written(len(batch), monotonic())

@@ -248,6 +248,25 @@ def test_too_many_callers_are_refused_at_once(callers: Callers[str, str], work: 
     assert len(work.done) == LIMITS.queue + 1
 
 
+def test_work_that_answers_too_few_is_a_fault_and_the_thread_lives_on() -> None:
+    outcomes = [["A"], ["C"]]
+    hold = Hold()
+
+    def work(_: Sequence[str]) -> list[str]:
+        hold.passed()
+        return outcomes.pop(0) if outcomes else []
+
+    callers = Callers(Grouping(NAME, work, LIMITS))
+    hold.close()
+    first = callers.ask("a")
+    others = callers.ask_each("b", "c")
+    hold.open()
+    assert first.outcome() == "A"
+    assert [type(caller.outcome()) for caller in others] == [ValueError] * 2
+    assert isinstance(callers.ask("d").outcome(), ValueError)
+    callers.drain()
+
+
 def test_draining_finishes_what_was_accepted_and_ends_the_thread(
     callers: Callers[str, str], work: Work
 ) -> None:
