@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
 from random import Random
 from threading import Event, Thread, current_thread
 from threading import enumerate as threads_alive
@@ -269,6 +270,31 @@ def test_stopping_ends_the_calls_that_wait_and_closing_ends_the_thread(held: Wai
     assert held.threads.isdisjoint(threads_alive())
 
 
+def answer_too_late(*, closed: bool) -> None:
+    """A server stops while many wait, and they are answered all the same."""
+    held = Waiting()
+    direct = Direct({HOLD: held})
+    with direct.channel:
+        calling = [direct.call(HOLD).future(b"", timeout=SOON) for _ in range(100)]
+        waiting = [call for _, call in (held.next() for _ in calling)]
+        direct.stop(within=0)
+        if closed:
+            direct.close()
+        for call in waiting:
+            call.answer(b"too late")
+        if not closed:
+            direct.close()
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["before closing", "after closing"])
+def test_answers_to_calls_that_the_stop_ended_harm_nothing(closed: bool) -> None:
+    # In a process of its own: what may be harmed is the process.
+    process = get_context("spawn").Process(target=answer_too_late, kwargs={"closed": closed})
+    process.start()
+    process.join(SOON)
+    assert process.exitcode == 0
+
+
 def test_stopping_lets_calls_end_that_are_answered_in_time(held: Waiting) -> None:
     direct = Direct({HOLD: held})
     with direct.channel, ThreadPoolExecutor(1) as elsewhere:
@@ -370,6 +396,24 @@ def test_a_caller_that_left_before_its_method_was_called_is_told_of(held: Waitin
         occupying.result(SOON)
         request, _ = held.next()
         assert held.next_that_left() == request
+
+
+def test_an_answer_that_cannot_be_sent_holds_up_no_other(held: Waiting) -> None:
+    no_metadata: Any = (("x-workflow-version", 7),)
+    numbers = [b"%d" % n for n in range(3)]
+    busy = Busy()
+    with serving({ECHO: busy, HOLD: held}) as direct:
+        bad, *good = [direct.call(HOLD).future(number, timeout=SOON) for number in numbers]
+        waiting = dict(held.next() for _ in numbers)
+        occupying = direct.call(ECHO).future(b"", timeout=SOON)
+        busy.wait()
+        waiting[b"0"].answer(b"", no_metadata)
+        for number in numbers[1:]:
+            waiting[number].answer(number)
+        busy.free.set()
+        occupying.result(SOON)
+        assert [call.result(5) for call in good] == numbers[1:]
+        bad.cancel()
 
 
 def test_a_method_that_nobody_offers_is_unimplemented(direct: Direct) -> None:
