@@ -57,6 +57,9 @@ def running(settings: Settings, database: str, *, shares_port: bool = False) -> 
         def queries(session: Session) -> Queries:
             return Queries(PostgresViews(session), cursors, settings.page_size)
 
+        health = HealthServicer()
+        server = Server(health, shares_port=shares_port)
+        stack.callback(server.close)  # After the drains below: whatever they finish is answered.
         writes = Grouping("writer", handler.handle, WRITES)
         stack.callback(writes.drain)
         lookups = Grouping("lookups", queries(looking).look_up, LOOKUPS)
@@ -73,9 +76,7 @@ def running(settings: Settings, database: str, *, shares_port: bool = False) -> 
             terminate_at_threshold=settings.terminate_at_threshold,
         )
         gate = Gate()
-        health = HealthServicer()
-        server = Server(guarded(SERVICE, servicer.methods(), gate), health, shares_port=shares_port)
-        port = server.start(settings.listen)
+        port = server.start(settings.listen, guarded(SERVICE, servicer.methods(), gate))
         stack.callback(_stop, server, gate)
         asking = session()
         readiness = Readiness(health, lambda: _is_ready(asking))

@@ -24,6 +24,7 @@ Method = Callable[[bytes, "Call"], None]
 """Takes a request's bytes and its call, which it answers once, now or later."""
 
 _NO_FLAGS = 0
+_LOOK_UP = 0.2  # seconds without an event after which the thread sees that it is to end
 _log = structlog.get_logger()
 
 
@@ -88,6 +89,7 @@ class DirectMethods:
         self._core = internals._cy_server  # noqa: SLF001 - the seam of this module
         self._events = cygrpc.CompletionQueue()
         self._core.register_completion_queue(self._events)
+        self._closing = False
         self._thread = Thread(target=self._take, name="calls", daemon=True)
         outbox = _Outbox(self._thread)
         self._methods = [
@@ -102,13 +104,20 @@ class DirectMethods:
         self._thread.start()
 
     def close(self) -> None:
-        """Ends the thread. To be said once, after the server has stopped."""
-        self._events.shutdown()
+        """Ends the thread. To be said once, after the server has stopped.
+
+        Nobody may answer a call any more: gRPC's core ends the process for it.
+        """
+        self._closing = True
         self._thread.join()
 
     def _take(self) -> None:
         while True:
-            event = self._events.poll()
+            event = self._events.poll(deadline=time.time() + _LOOK_UP)
+            if event.completion_type == cygrpc.CompletionType.queue_timeout:
+                if self._closing:
+                    self._events.shutdown()
+                continue
             if event.completion_type == cygrpc.CompletionType.queue_shutdown:
                 return
             try:
@@ -176,7 +185,10 @@ class _Outbox:
     def _empty(self, _: Any) -> None:
         self._told = False
         while self._waiting:
-            _send(*self._waiting.popleft())
+            try:
+                _send(*self._waiting.popleft())
+            except Exception as fault:  # noqa: BLE001 - those behind it must leave
+                _log.error("answer failed", exc_info=fault)
 
 
 def _send(call: Any, message: bytes | None, code: int, text: bytes, trailing: Metadata) -> None:

@@ -29,10 +29,8 @@ class AddressInUse(Exception):
 class Server:
     """Our methods beside health and reflection, on one address."""
 
-    def __init__(
-        self, methods: Mapping[str, Method], health: HealthServicer, *, shares_port: bool
-    ) -> None:
-        """`methods` are by their full names; `shares_port`: several processes may share it."""
+    def __init__(self, health: HealthServicer, *, shares_port: bool) -> None:
+        """With `shares_port`, several processes may serve one port."""
         self._server = grpc.server(
             ThreadPoolExecutor(_THREADS, "health"),
             options=[
@@ -40,16 +38,20 @@ class Server:
                 ("grpc.max_metadata_size", _MAX_METADATA),
             ],
         )
-        self._methods = DirectMethods(self._server, methods)
+        self._methods: DirectMethods | None = None
         self._server.add_generic_rpc_handlers(tuple(reflection.handlers((SERVICE, HEALTH))))
         health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
 
-    def start(self, address: str) -> int:
-        """Serves on an address from now on, and answers with its port. Raises AddressInUse."""
+    def start(self, address: str, methods: Mapping[str, Method]) -> int:
+        """Serves methods, by their full names, on an address, and answers with its port.
+
+        Raises AddressInUse.
+        """
         try:
             port = self._server.add_insecure_port(address)
         except RuntimeError as taken:
             raise AddressInUse(address) from taken
+        self._methods = DirectMethods(self._server, methods)
         self._server.start()
         self._methods.open()
         return port
@@ -57,4 +59,8 @@ class Server:
     def stop(self, within: float) -> None:
         """Takes no more calls, and ends those that are not answered after so many seconds."""
         self._server.stop(within).wait()
-        self._methods.close()
+
+    def close(self) -> None:
+        """Ends what is left of it, when it has stopped and nobody answers calls any more."""
+        if self._methods is not None:
+            self._methods.close()
