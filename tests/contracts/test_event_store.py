@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
@@ -236,6 +237,19 @@ def test_the_loaded_state_is_the_replay_of_the_history(subject: Subject) -> None
         stream = subject.load(ID).streams[ID]
         assert (stream.workflow, stream.version) == (replay(life[:seen]), seen)
     assert subject.history(ID) == life
+
+
+@pytest.mark.parametrize(
+    "differing",
+    [{"name": "HOURLY"}, {"payload": '{"url": "http://x"}'}, {"interval": 7}, {"max_failures": 9}],
+    ids=lambda differing: next(iter(differing)),
+)
+def test_what_an_update_leaves_alone_stays(subject: Subject, differing: dict[str, Any]) -> None:
+    subject.append(subject.change(ID, created()))
+    subject.append(subject.change(ID, updated(**differing)))
+    subject.append(subject.change(ID, failed(1)))
+    life: list[WorkflowEvent] = [created(), updated(**differing), failed(1)]
+    assert subject.load(ID).streams[ID].workflow == replay(life)
 
 
 def test_every_event_changes_the_digest(subject: Subject) -> None:

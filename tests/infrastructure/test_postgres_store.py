@@ -119,6 +119,21 @@ def test_a_key_is_kept_even_where_the_row_is_missing_and_nothing_changed(store: 
     assert write(store, update(idempotency_key="key")) == [replace(first, replayed=True)]
 
 
+def test_a_key_is_kept_with_the_position_of_its_own_event(store: OpenStore) -> None:
+    write(store, create(id=OTHER_ID), create(idempotency_key="key"), increment(job_id="a"))
+    write(store, update(idempotency_key="same"), increment(job_id="b"), build_status("building"))
+    with psycopg.connect(store.dsn) as connection:
+        kept = connection.execute("SELECT key, position FROM command_ledger ORDER BY key")
+        positions: dict[str, int] = dict(kept.fetchall())
+        events = connection.execute(
+            "SELECT l.key, e.notification_id FROM command_ledger AS l JOIN workflow_events AS e"
+            " ON e.originator_id = l.workflow_id AND e.originator_version = l.version"
+        )
+        assert positions == dict(events.fetchall())
+    assert set(positions) == {"key", "a", "same", "b"}
+    assert len(set(positions.values())) > 2
+
+
 def test_a_terminated_or_deleted_workflow_stays_so_without_its_row(store: OpenStore) -> None:
     write(store, create(), terminate(), create(id=OTHER_ID), delete(id=OTHER_ID))
     execute(store.dsn, "DELETE FROM workflows")
