@@ -46,12 +46,12 @@ def running(settings: Settings, database: str, *, shares_port: bool = False) -> 
     dsn = with_network_guards(database)
     with ExitStack() as stack:
 
-        def session() -> Session:
-            return stack.enter_context(closing(Session(dsn)))
+        def session(*, keeps_plans: bool = False) -> Session:
+            return stack.enter_context(closing(Session(dsn, keeps_plans=keeps_plans)))
 
         log = stack.enter_context(closing(WorkflowLog(dsn)))
-        handler = CommandHandler(PostgresEventStore(session(), log, _now))
-        looking = session()
+        handler = CommandHandler(PostgresEventStore(session(keeps_plans=True), log, _now))
+        looking = session(keeps_plans=True)
         cursors = Cursors(_cursor_secret(looking))
 
         def queries(session: Session) -> Queries:

@@ -50,15 +50,16 @@ def with_network_guards(dsn: str) -> str:
     return make_conninfo(**(_NETWORK | conninfo_to_dict(dsn)))
 
 
-def configure(connection: Connection[Any]) -> None:
-    """Sets what bounds a session on the server."""
-    connection.execute("; ".join(_GUARDS))
+def configure(connection: Connection[Any], *, keeps_plans: bool = False) -> None:
+    """Sets what bounds a session on the server, and whether it plans anew for other values."""
+    mode = "force_generic_plan" if keeps_plans else "auto"
+    connection.execute("; ".join((*_GUARDS, f"SET plan_cache_mode = {mode}")))
 
 
-def connect(dsn: str) -> BoundedConnection:
+def connect(dsn: str, *, keeps_plans: bool = False) -> BoundedConnection:
     """A connection in autocommit mode, bounded on both ends. Raises OperationalError."""
     connection = BoundedConnection.connect(dsn, autocommit=True)
-    configure(connection)
+    configure(connection, keeps_plans=keeps_plans)
     return connection
 
 

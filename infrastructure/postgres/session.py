@@ -19,8 +19,10 @@ PAUSE = 0.5  # seconds
 class Session:
     """A connection that comes back by itself. Not for use by two threads at once."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, keeps_plans: bool = False) -> None:
+        """With `keeps_plans`, a statement is planned once for all values it will ever get."""
         self._dsn = dsn
+        self._keeps_plans = keeps_plans
         self._connection: BoundedConnection | None = None
         self._unreachable_until = 0.0
 
@@ -34,7 +36,7 @@ class Session:
             if time.monotonic() < self._unreachable_until:
                 raise StoreUnavailable("the database could not be reached just now")
             try:
-                self._connection = connect(self._dsn)
+                self._connection = connect(self._dsn, keeps_plans=self._keeps_plans)
             except Error as refused:
                 self._unreachable_until = time.monotonic() + PAUSE
                 raise StoreUnavailable("the database cannot be reached") from refused

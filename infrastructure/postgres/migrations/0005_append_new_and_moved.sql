@@ -1,6 +1,5 @@
 -- The append of 0003 with what is new apart from what moved on: a new workflow's row is inserted
--- without a look for an old one, a known one's is updated in the columns that can change. One
--- upsert for both cost a lone creation a fifth of its time.
+-- without a look for an old one, a known one's is updated in the columns that can change.
 --
 -- Appends the changes of one batch and answers with the last position before it; or, where a
 -- stream moved on or a key is taken, records nothing and answers with the workflows to leave out.
@@ -20,7 +19,6 @@ CREATE FUNCTION append_events(
     OUT last_position bigint, OUT left_out uuid[]
 )
 LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan  -- No value of a batch leads to a better plan.
 AS $$
 BEGIN
     -- As a condition it is a plain expression; a statement of its own would cost more.
