@@ -28,12 +28,16 @@ class CallerLeft(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the queue and of one batch; `linger` is in seconds."""
+    """Bounds of the queue and of one batch.
+
+    `linger` is how long, in seconds, a batch waits for company; `company` is how many are enough.
+    """
 
     queue: int = 4096
     batch: int = 256
     batch_bytes: int = 4_000_000
     linger: float = 0.008
+    company: int = 48
 
 
 @dataclass(eq=False, slots=True)
@@ -81,7 +85,9 @@ class Batcher(Generic[T]):
     """One batch is written at a time; what arrives meanwhile waits for the next.
 
     A lone command is taken at once. After a batch of several, the next one lingers until as many
-    wait again or the linger is over: those who were just answered are about to ask again.
+    wait again or the linger is over: those who were just answered are about to ask again. In
+    larger company it does not wait for all of them: a larger batch would be no cheaper a command,
+    and nothing would be done meanwhile.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -123,7 +129,7 @@ class Batcher(Generic[T]):
     def written(self, count: int, now: float) -> list[Effect[T]]:
         """The batch that was taken is done, well or not: its `count` callers may ask again."""
         self._writing = False
-        self._expected = count
+        self._expected = min(count, self._limits.company)
         self._linger_until = now + self._limits.linger
         return self._next(now)
 

@@ -76,6 +76,7 @@ class Schedule:
             batch=self._random.choice((1, 2, 5)),
             batch_bytes=self._random.choice((50, 100)),
             linger=self._random.choice((0.0, 1.0, 3.0)),
+            company=self._random.choice((1, 2, 48)),
         )
         self._machine = machine(self.limits)
         self._account = Account()

@@ -1,7 +1,7 @@
 """The group commit's state machine, an example for each of its rules."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -104,6 +104,16 @@ def test_after_a_batch_of_several_the_next_one_lingers_until_as_many_wait(
     after_a_batch_of_two(batcher, now=1.0)
     assert batcher.submitted(ticket("c"), 1.001) == [LookAgain(1.0 + LINGER)]
     assert taken(batcher.submitted(ticket("d"), 1.002)) == ["c", "d"]
+
+
+def test_no_batch_lingers_for_more_than_enough_company() -> None:
+    batcher: Batcher[Named] = Batcher(replace(LIMITS, company=2))
+    assert taken(batcher.submitted(ticket("first"), 1.0)) == ["first"]
+    submit(batcher, "a", "b", "c", "d", now=1.0)
+    assert taken(batcher.written(1, 1.0)) == ["a", "b", "c", "d"]
+    assert batcher.written(4, 1.0) == []
+    assert batcher.submitted(ticket("e"), 1.001) == [LookAgain(1.0 + LINGER)]
+    assert taken(batcher.submitted(ticket("f"), 1.002)) == ["e", "f"]
 
 
 def test_lingering_ends_with_its_time(batcher: Batcher[Named]) -> None:
