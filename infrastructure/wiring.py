@@ -75,19 +75,17 @@ def running(settings: Settings, database: str, *, shares_port: bool = False) -> 
             _new_id,
             terminate_at_threshold=settings.terminate_at_threshold,
         )
-        gate = Gate()
-        port = server.start(settings.listen, guarded(SERVICE, servicer.methods(), gate))
-        stack.callback(_stop, server, gate)
         asking = session()
         readiness = Readiness(health, lambda: _is_ready(asking))
-        try:
-            yield port
-        finally:
-            readiness.stop()
-            health.enter_graceful_shutdown()
+        stack.callback(readiness.stop)
+        gate = Gate()
+        port = server.start(settings.listen, guarded(SERVICE, servicer.methods(), gate))
+        stack.callback(_stop, server, gate, health)
+        yield port
 
 
-def _stop(server: Server, gate: Gate) -> None:
+def _stop(server: Server, gate: Gate, health: HealthServicer) -> None:
+    health.enter_graceful_shutdown()
     gate.close()
     gate.drained(GRACE)
     # The server drops calls that arrived but were not handed out yet: those end as CANCELLED,

@@ -93,7 +93,7 @@ class Batcher(Generic[T]):
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._queue: deque[T] = deque()
-        self._writing = False
+        self._writing = 0
         self._draining = False
         self._drained = False
         self._expected = 1
@@ -104,6 +104,11 @@ class Batcher(Generic[T]):
     def waiting(self) -> int:
         """How many tickets wait to be taken."""
         return len(self._queue)
+
+    @property
+    def unanswered(self) -> int:
+        """How many tickets wait or are being written."""
+        return len(self._queue) + self._writing
 
     def submitted(self, ticket: T, now: float) -> list[Effect[T]]:
         """A command arrived."""
@@ -128,7 +133,7 @@ class Batcher(Generic[T]):
 
     def written(self, count: int, now: float) -> list[Effect[T]]:
         """The batch that was taken is done, well or not: its `count` callers may ask again."""
-        self._writing = False
+        self._writing = 0
         self._expected = min(count, self._limits.company)
         self._linger_until = now + self._limits.linger
         return self._next(now)
@@ -157,7 +162,7 @@ class Batcher(Generic[T]):
             room -= ticket.size
             batch.append(ticket)
         if batch:
-            self._writing = True
+            self._writing = len(batch)
             effects.append(Take(batch))
         elif self._draining and not self._drained:
             self._drained = True

@@ -51,9 +51,9 @@ class Grouping(Generic[S, O]):
         self._thread.start()
 
     @property
-    def waiting(self) -> int:
-        """How many wait to be taken."""
-        return self._batcher.waiting
+    def unanswered(self) -> int:
+        """How many callers wait for their outcome."""
+        return self._batcher.unanswered
 
     def submit(
         self,

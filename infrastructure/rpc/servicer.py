@@ -111,7 +111,7 @@ class WorkflowsServicer:
     def _list(self, request: bytes, reply: Reply) -> None:
         message = _parse(pb.ListWorkflowsRequest, request)
         wanted = PageRequest(message.user_id, convert.filters(message), message.cursor)
-        shortest = min(self._lists, key=lambda lane: lane.waiting)
+        shortest = min(self._lists, key=lambda lane: lane.unanswered)
         _ask(shortest, wanted, reply, lambda page: (convert.page(page), ()))
 
     def _write(

@@ -82,6 +82,16 @@ def test_a_lone_command_is_taken_at_once(batcher: Batcher[Named]) -> None:
     assert taken(batcher.submitted(ticket("a"), 0.0)) == ["a"]
 
 
+def test_what_waits_and_what_is_written_is_unanswered(batcher: Batcher[Named]) -> None:
+    batcher.submitted(ticket("a"), 0.0)
+    submit(batcher, "b", "c")
+    assert batcher.unanswered == 3
+    batcher.written(1, 0.0)
+    assert batcher.unanswered == 2
+    batcher.written(2, 0.0)
+    assert batcher.unanswered == 0
+
+
 def test_a_lone_command_after_a_lone_command_is_taken_at_once(batcher: Batcher[Named]) -> None:
     batcher.submitted(ticket("a"), 0.0)
     assert batcher.written(1, 1.0) == []
