@@ -111,3 +111,10 @@ def serving(methods: Mapping[str, Method], *add: Callable[[Any], object]) -> Ite
     finally:
         direct.stop()
         direct.close()
+
+
+def error_of(call: "grpc.Future[bytes]") -> Any:
+    """How a call failed: with a code, a text and trailing metadata, which its type hides."""
+    error = call.exception(SOON)
+    assert isinstance(error, grpc.RpcError)
+    return error
