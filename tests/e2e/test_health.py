@@ -1,7 +1,8 @@
 """Health tells balancers and watchers the truth, and reflection tells tools what there is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from threading import Event
 from typing import Any
 
 import grpc
@@ -71,6 +72,24 @@ def test_reflection_describes_what_is_listed(client: Client, version: str, symbo
     assert FileDescriptorProto.FromString(described).name == "workflows/workflows.proto"
 
 
+def test_forgotten_reflection_streams_hold_up_neither_health_nor_a_stop(
+    serve: Callable[..., Service],
+) -> None:
+    service = serve()
+    remembered = Event()
+
+    def asked_once() -> Iterator[Any]:
+        yield reflection_pb2.ServerReflectionRequest(list_services="")
+        remembered.wait(WITHIN)
+
+    streams = [_reflection(service.client, V1)(asked_once(), timeout=WITHIN) for _ in range(9)]
+    assert next(iter(streams[0])).list_services_response.service
+    assert _check(service.client, "") == _SERVING
+    service.tell_to_stop()
+    assert service.wait() == 0
+    remembered.set()
+
+
 def _health(client: Client) -> Any:
     return health_pb2_grpc.HealthStub(client.channel)
 
@@ -88,10 +107,13 @@ def _status(client: Client, name: str) -> Any:
 
 
 def _reflect(client: Client, version: str, **asked: str) -> Any:
-    call: grpc.StreamStreamMultiCallable[Any, Any] = client.channel.stream_stream(
+    requests = iter([reflection_pb2.ServerReflectionRequest(**asked)])
+    return next(iter(_reflection(client, version)(requests, timeout=WITHIN)))
+
+
+def _reflection(client: Client, version: str) -> "grpc.StreamStreamMultiCallable[Any, Any]":
+    return client.channel.stream_stream(
         f"/{version}/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
     )
-    requests = iter([reflection_pb2.ServerReflectionRequest(**asked)])
-    return next(iter(call(requests, timeout=WITHIN)))
