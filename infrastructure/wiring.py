@@ -13,16 +13,16 @@ from application.ports import StoreUnavailable
 from application.queries import Queries
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
+from infrastructure.lanes.batcher import Limits
+from infrastructure.lanes.lane import Grouping
 from infrastructure.postgres.connection import with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.views import PostgresViews
-from infrastructure.rpc.batcher import Limits
 from infrastructure.rpc.gate import Gate
-from infrastructure.rpc.grouping import Grouping
 from infrastructure.rpc.guard import guarded
 from infrastructure.rpc.health import HealthServicer, Readiness
 from infrastructure.rpc.server import Server
-from infrastructure.rpc.servicer import SERVICE, WorkflowsServicer
+from infrastructure.rpc.workflows.methods import SERVICE, WorkflowsServicer
 from infrastructure.settings import Settings
 
 WRITES = Limits()

@@ -18,7 +18,7 @@ from domain.events import WorkflowEvent
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.embedded import EmbeddedPostgres
-from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.migrate import migrate
 from infrastructure.postgres.session import Session
 
 # No verdict depends on the speed of a machine, and none on an earlier run.

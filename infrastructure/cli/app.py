@@ -4,7 +4,7 @@ import typer
 
 from infrastructure.cli.call import call
 from infrastructure.cli.health import health
-from infrastructure.cli.seed import seed
+from infrastructure.cli.seed.command import seed
 from infrastructure.cli.serve import migrate, serve
 
 _HELP = "Serve workflows, and talk to a service that runs."

@@ -16,7 +16,7 @@ from rich.text import Text
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
 from infrastructure.cli.rendering import failures_shown, give_up
-from infrastructure.cli.target import (
+from infrastructure.client.target import (
     DEFAULT_TARGET,
     SERVICE,
     Json,

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infrastructure.cli.rendering import failures_shown
-from infrastructure.cli.target import DEFAULT_TARGET, SERVICE, Json, Target, connected, has_code
+from infrastructure.client.target import DEFAULT_TARGET, SERVICE, Json, Target, connected, has_code
 
 ALIVE = ""  # the health protocol's name of the whole process
 READY = SERVICE.full_name

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infrastructure.cli.failures import Detail, Failure, failure_of
+from infrastructure.client.failures import Detail, Failure, failure_of
 
 Rows = Sequence[tuple[str, str]]
 

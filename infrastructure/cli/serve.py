@@ -11,16 +11,16 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from infrastructure.cli.logs import configure_logs
 from infrastructure.cli.rendering import give_up
-from infrastructure.cli.serving import serve_one
-from infrastructure.cli.supervisor import Supervisor, reserved
-from infrastructure.cli.target import Json
-from infrastructure.database import Database, DatabaseUnusable, database
-from infrastructure.postgres.migrations import SchemaMismatch
-from infrastructure.postgres.migrations import migrate as apply_migrations
+from infrastructure.client.target import Json
+from infrastructure.postgres.database import Database, DatabaseUnusable, database
+from infrastructure.postgres.migrate import SchemaMismatch
+from infrastructure.postgres.migrate import migrate as apply_migrations
+from infrastructure.process.supervisor import Supervisor, reserved
+from infrastructure.process.worker import serve_one
 from infrastructure.rpc.server import AddressInUse
 from infrastructure.settings import Settings
+from infrastructure.telemetry.logs import configure_logs
 
 AUTH_MODE = "none: anyone on this machine may call every method; loopback only"
 

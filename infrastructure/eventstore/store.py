@@ -18,7 +18,7 @@ from application.ports import (
     Stream,
 )
 from domain.workflow import Workflow, evolve
-from infrastructure.eventstore.batch import as_json, parameters
+from infrastructure.eventstore.append import as_json, parameters
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.settlement import settle
 from infrastructure.postgres.connection import BoundedConnection, array_of

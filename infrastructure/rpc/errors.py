@@ -26,7 +26,7 @@ from domain.errors import (
     WorkflowNotFound,
     WorkflowTerminated,
 )
-from infrastructure.rpc.batcher import CallerLeft, DeadlinePassed, Draining, Overloaded
+from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
 
 DOMAIN = "workflows.WorkflowsService"
 DETAILS_KEY = "grpc-status-details-bin"

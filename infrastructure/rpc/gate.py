@@ -2,7 +2,7 @@
 
 from threading import Event, Lock
 
-from infrastructure.rpc.batcher import Draining
+from infrastructure.lanes.refusals import Draining
 
 
 class Gate:

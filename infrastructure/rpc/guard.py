@@ -7,10 +7,10 @@ import grpc
 import structlog
 from google.protobuf.message import Message
 
-from infrastructure.rpc import direct
-from infrastructure.rpc.direct import Call, Metadata
 from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.gate import Gate
+from infrastructure.wire import direct
+from infrastructure.wire.direct import Call, Metadata
 
 O = TypeVar("O")  # noqa: E741 - an outcome
 

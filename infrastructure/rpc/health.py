@@ -6,7 +6,7 @@ from typing import Any
 
 from grpc_health.v1 import health, health_pb2
 
-from infrastructure.rpc.servicer import SERVICE
+from infrastructure.rpc.workflows.methods import SERVICE
 
 CHECK_EVERY = 1.0  # seconds
 FAILURES_TO_UNREADY = 2

@@ -7,9 +7,9 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 
 from infrastructure.rpc import reflection
-from infrastructure.rpc.direct import DirectMethods, Method
 from infrastructure.rpc.health import HealthServicer
-from infrastructure.rpc.servicer import SERVICE
+from infrastructure.rpc.workflows.methods import SERVICE
+from infrastructure.wire.direct import DirectMethods, Method
 
 HEALTH = "grpc.health.v1.Health"
 _MAX_METADATA = 8 * 1024  # bytes

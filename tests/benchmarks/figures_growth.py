@@ -7,7 +7,7 @@ from workflows import workflows_pb2 as pb
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
 from application.cursors import Cursors
-from infrastructure.rpc import convert
+from infrastructure.rpc.workflows import convert
 from tests.benchmarks import bodies, growth, growth_rows
 from tests.benchmarks.figures_read import A_PAGE, LIST
 from tests.benchmarks.figures_write import CREATE, INCREMENT

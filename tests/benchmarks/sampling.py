@@ -28,8 +28,8 @@ PER_SECOND = 200  # samples
 _ROOT = str(Path(__file__).parents[2])
 _PARTS = (
     (DOMAIN, f"{_ROOT}/domain/", f"{_ROOT}/application/"),
-    (MESSAGES, "/rpc/convert.py", "_pb2", "/google/protobuf/"),
-    (GROUP_COMMIT, "/rpc/grouping.py", "/rpc/batcher.py"),
+    (MESSAGES, "/rpc/workflows/convert.py", "_pb2", "/google/protobuf/"),
+    (GROUP_COMMIT, "/lanes/"),
     (STORE, "/infrastructure/eventstore/", "/infrastructure/readmodel/"),
     (STORE, "/infrastructure/postgres/", "/psycopg"),
     (WIRE, f"{_ROOT}/infrastructure/", "/grpc/"),

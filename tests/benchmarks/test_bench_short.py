@@ -85,7 +85,10 @@ def test_the_report_says_what_was_reached_and_where(bench: Workbench) -> None:
     [
         ("run (/x/threading.py:1);request (/x/grpc/_server.py:3)", sampling.WIRE),
         ("run (/x/threading.py:1);execute (/x/psycopg/cursor.py:9)", sampling.STORE),
-        ("call (/x/rpc/guard.py:3);create (/x/infrastructure/rpc/convert.py:9)", sampling.MESSAGES),
+        (
+            "call (/x/rpc/guard.py:3);create (/x/rpc/workflows/convert.py:9)",
+            sampling.MESSAGES,
+        ),
         ("run (/x/threading.py:1)", sampling.OTHER),
     ],
 )

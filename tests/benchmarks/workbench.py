@@ -12,7 +12,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from infrastructure.cli.main import GRPC
-from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.migrate import migrate
 from tests.benchmarks import bodies, processes
 from tests.benchmarks.generators import CallsFailed, Generators
 from tests.benchmarks.processes import Server

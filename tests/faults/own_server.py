@@ -10,7 +10,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.postgres.embedded import EmbeddedPostgres
-from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.migrate import migrate
 
 _WITHIN = 30.0  # seconds for any command
 _AS_OWNER = """

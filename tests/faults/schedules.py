@@ -9,20 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from infrastructure.rpc.batcher import (
+from infrastructure.lanes.batcher import (
     Answer,
     Batcher,
-    CallerLeft,
-    DeadlinePassed,
     Drained,
-    Draining,
     Effect,
     Limits,
     LookAgain,
-    Overloaded,
     Take,
     Ticket,
 )
+from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
 
 SIZES = (1, 1, 1, 20, 60, 500)
 ENDINGS = ("recorded", "recorded", "conflicts", "refused", "lost", "poisoned")

@@ -10,7 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from infrastructure.rpc.servicer import SERVICE
+from infrastructure.rpc.workflows.methods import SERVICE
 from tests.e2e import requests
 from tests.e2e.client import Client, Refused, refused
 from tests.e2e.records import assert_consistent, events_of, value

@@ -3,7 +3,7 @@
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
-from infrastructure.rpc.grouping import Asked, Grouping
+from infrastructure.lanes.lane import Asked, Grouping
 
 S = TypeVar("S")
 O = TypeVar("O")  # noqa: E741 - an outcome

@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from infrastructure.rpc.direct import Call, DirectMethods, Method
+from infrastructure.wire.direct import Call, DirectMethods, Method
 
 SOON = 30.0  # seconds: patience with a slow machine, not an expectation
 

@@ -5,20 +5,17 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from infrastructure.rpc.batcher import (
+from infrastructure.lanes.batcher import (
     Answer,
     Batcher,
-    CallerLeft,
-    DeadlinePassed,
     Drained,
-    Draining,
     Effect,
     Limits,
     LookAgain,
-    Overloaded,
     Take,
     Ticket,
 )
+from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
 
 LINGER = 0.004
 LIMITS = Limits(queue=8, batch=4, batch_bytes=100, linger=LINGER)

@@ -4,15 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from infrastructure.rpc.batcher import (
-    Answer,
-    Batcher,
-    CallerLeft,
-    Drained,
-    Effect,
-    LookAgain,
-    Take,
-)
+from infrastructure.lanes.batcher import Answer, Batcher, Drained, Effect, LookAgain, Take
+from infrastructure.lanes.refusals import CallerLeft
 from tests.faults.schedules import BrokenPromise, Numbered, Schedule
 
 Effects = list[Effect[Numbered]]

@@ -10,8 +10,8 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.status_pb2 import Status
 from psycopg.conninfo import make_conninfo
 
-from infrastructure.cli.target import SERVICE
-from infrastructure.rpc.batcher import Overloaded
+from infrastructure.client.target import SERVICE
+from infrastructure.lanes.refusals import Overloaded
 from infrastructure.rpc.errors import DETAILS_KEY, refusal_of
 from tests.conftest import execute
 from tests.e2e.records import value

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from application.ports import View
 from application.queries import OTHER_BYTES, Page
-from infrastructure.rpc import convert
+from infrastructure.rpc.workflows import convert
 from tests.domain.given import ID, created, terminated, workflow
 
 

@@ -12,7 +12,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
-from infrastructure.rpc.direct import Call
+from infrastructure.wire.direct import Call
 from tests.infrastructure.direct_server import (
     ECHO,
     HOLD,

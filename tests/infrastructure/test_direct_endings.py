@@ -10,7 +10,7 @@ from threading import enumerate as threads_alive
 import grpc
 import pytest
 
-from infrastructure.rpc.direct import Call
+from infrastructure.wire.direct import Call
 from tests.faults.waiting import until
 from tests.infrastructure.direct_server import (
     ECHO,

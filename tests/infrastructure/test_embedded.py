@@ -12,8 +12,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from infrastructure.database import DatabaseUnusable, database
 from infrastructure.postgres import embedded
+from infrastructure.postgres.database import DatabaseUnusable, database
 from infrastructure.postgres.embedded import EmbeddedPostgres, NotReady
 from infrastructure.settings import Settings
 from tests.e2e.waiting import until

@@ -12,10 +12,10 @@ from google.protobuf.message import Message
 from workflows import workflows_pb2 as pb
 
 from domain.errors import WorkflowNotFound
-from infrastructure.rpc.batcher import CallerLeft, Draining
-from infrastructure.rpc.direct import Metadata
+from infrastructure.lanes.refusals import CallerLeft, Draining
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import Method, Reply, guarded
+from infrastructure.wire.direct import Metadata
 from tests.domain.given import ID
 from tests.infrastructure.direct_server import serving
 

@@ -8,8 +8,9 @@ from time import monotonic
 
 import pytest
 
-from infrastructure.rpc.batcher import CallerLeft, DeadlinePassed, Draining, Limits, Overloaded
-from infrastructure.rpc.grouping import Grouping
+from infrastructure.lanes.batcher import Limits
+from infrastructure.lanes.lane import Grouping
+from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
 from tests.faults.waiting import until
 from tests.infrastructure.callers import SOON, Caller, Callers, Hold
 

@@ -10,9 +10,9 @@ from typing import Any, cast
 from workflows import workflows_pb2 as pb
 
 from application.queries import Page, PageRequest
-from infrastructure.rpc.grouping import Grouping
+from infrastructure.lanes.lane import Grouping
 from infrastructure.rpc.guard import Reply
-from infrastructure.rpc.servicer import WorkflowsServicer
+from infrastructure.rpc.workflows.methods import WorkflowsServicer
 from infrastructure.wiring import LISTS
 
 SOON = 30.0  # seconds: patience with a slow machine, not an expectation

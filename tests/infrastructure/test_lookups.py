@@ -9,8 +9,8 @@ from application.ports import ListedView, StoreUnavailable, View
 from application.queries import Lookup, Queries
 from domain.errors import WorkflowNotFound
 from domain.filters import Filters
-from infrastructure.rpc.batcher import CallerLeft
-from infrastructure.rpc.grouping import Grouping
+from infrastructure.lanes.lane import Grouping
+from infrastructure.lanes.refusals import CallerLeft
 from infrastructure.wiring import LOOKUPS
 from tests.domain.given import OWNER, STRANGER, created, workflow
 from tests.infrastructure.callers import Caller, Callers, Hold

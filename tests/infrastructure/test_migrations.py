@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from infrastructure.postgres import migrations
-from infrastructure.postgres.migrations import Migration, SchemaMismatch, available, migrate
+from infrastructure.postgres.migrate import Migration, SchemaMismatch, available, migrate
 
 MIGRATION_NAMES = [migration.name for migration in available()]
 

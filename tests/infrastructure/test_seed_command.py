@@ -10,8 +10,8 @@ import pytest
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
 from domain.fields import BUILD_STATUSES, KINDS
-from infrastructure.cli.stories import Delete, Story, stories
-from infrastructure.cli.storyteller import Storyteller
+from infrastructure.cli.seed.stories import Delete, Story, stories
+from infrastructure.cli.seed.storyteller import Storyteller
 from tests.e2e.records import assert_consistent, select, value
 from tests.e2e.service import Service
 from tests.infrastructure.commands import answer, one_line, workflows

@@ -14,7 +14,7 @@ import pytest
 from psycopg import connect
 from psycopg.conninfo import conninfo_to_dict
 
-from infrastructure.postgres.migrations import available
+from infrastructure.postgres.migrate import available
 from tests.e2e.service import COMMAND, Service
 from tests.infrastructure.commands import answer, one_line
 

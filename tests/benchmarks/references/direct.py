@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from workflows import workflows_pb2 as pb
 
-from infrastructure.rpc.direct import Call, DirectMethods, Method
+from infrastructure.wire.direct import Call, DirectMethods, Method
 from tests.benchmarks.bodies import SERVICE
 from tests.benchmarks.references.noop import FOUND, ID
 

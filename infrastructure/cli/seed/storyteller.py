@@ -9,7 +9,7 @@ import grpc
 from workflows import workflows_pb2 as pb
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
-from infrastructure.cli.stories import (
+from infrastructure.cli.seed.stories import (
     Build,
     Change,
     Delete,
@@ -19,7 +19,7 @@ from infrastructure.cli.stories import (
     Story,
     Terminate,
 )
-from infrastructure.cli.target import has_code, trailing_of
+from infrastructure.client.target import has_code, trailing_of
 
 ANSWER_WITHIN = 10.0  # seconds
 

@@ -13,9 +13,9 @@ from workflows import workflows_pb2 as pb
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
 from infrastructure.cli.rendering import failures_shown
-from infrastructure.cli.stories import Story, stories
-from infrastructure.cli.storyteller import ANSWER_WITHIN, Storyteller
-from infrastructure.cli.target import DEFAULT_TARGET, Json, Target, connected
+from infrastructure.cli.seed.stories import Story, stories
+from infrastructure.cli.seed.storyteller import ANSWER_WITHIN, Storyteller
+from infrastructure.client.target import DEFAULT_TARGET, Json, Target, connected
 
 Listed = Mapping[str, Sequence[pb.WorkflowsByUserIDResponse]]
 

@@ -12,12 +12,12 @@ from application.handler import Done, Submission
 from application.ports import View
 from application.queries import Lookup, Page, PageRequest
 from domain.commands import Command
-from infrastructure.rpc import convert
-from infrastructure.rpc.direct import Metadata
+from infrastructure.identity.origin import Origins
+from infrastructure.lanes.lane import Grouping
 from infrastructure.rpc.errors import Undecodable
-from infrastructure.rpc.grouping import Grouping
 from infrastructure.rpc.guard import Method, Reply
-from infrastructure.rpc.origin import Origins
+from infrastructure.rpc.workflows import convert
+from infrastructure.wire.direct import Metadata
 
 SERVICE = "workflows.WorkflowsService"
 

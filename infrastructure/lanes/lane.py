@@ -7,7 +7,7 @@ from threading import Lock, Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
-from infrastructure.rpc.batcher import (
+from infrastructure.lanes.batcher import (
     Answer,
     Batcher,
     Drained,

@@ -9,21 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-
-class Overloaded(Exception):
-    """Too many commands wait; nothing was decided, and a retry is safe."""
-
-
-class Draining(Exception):
-    """The service is stopping; nothing was decided, and a retry elsewhere is safe."""
-
-
-class DeadlinePassed(Exception):
-    """The caller's deadline passed while the command waited; nothing was decided."""
-
-
-class CallerLeft(Exception):
-    """The caller went away while the command waited; nothing was decided."""
+from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
 
 
 @dataclass(frozen=True, slots=True)

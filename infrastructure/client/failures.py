@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
-from infrastructure.cli.target import DEFAULT_TARGET
+from infrastructure.client.target import DEFAULT_TARGET
 from infrastructure.rpc.errors import DETAILS_KEY
 
 Detail = dict[str, Any]

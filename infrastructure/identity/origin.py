@@ -5,7 +5,7 @@ from itertools import count
 from secrets import token_hex
 
 from application.ports import Origin
-from infrastructure.rpc.direct import Metadata
+from infrastructure.wire.direct import Metadata
 
 ANONYMOUS = "anonymous"
 """The actor of calls while the service runs without authentication."""

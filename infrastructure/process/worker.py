@@ -8,8 +8,8 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Semaphore
 from threading import Event, Thread
 
-from infrastructure.cli.logs import configure_logs
 from infrastructure.settings import Settings
+from infrastructure.telemetry.logs import configure_logs
 from infrastructure.wiring import running
 
 

@@ -11,7 +11,7 @@ from multiprocessing.context import SpawnProcess
 
 import structlog
 
-from infrastructure.cli.serving import serve_until_told
+from infrastructure.process.worker import serve_until_told
 from infrastructure.rpc.server import AddressInUse
 from infrastructure.settings import Settings
 
