@@ -12,9 +12,9 @@ from application.ports import (
     LedgerEntry,
     LedgerKey,
     Loaded,
+    NewEvent,
     Origin,
     OutcomeUnknown,
-    Recorded,
     StoredDataDamaged,
     StoreUnavailable,
 )
@@ -146,7 +146,7 @@ class _Decisions:
         if events or key:
             self.changes[command.id] = change
             change.workflow = after
-            change.events += [Recorded(e, origin, key.key if key else "") for e in events]
+            change.events += [NewEvent(e, origin, key.key if key else "") for e in events]
         if key:
             self._keys.add(key)
             change.ledger[key] = LedgerEntry(

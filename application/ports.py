@@ -42,14 +42,14 @@ class Stream:
     """A workflow as it stands: its state, how many events it has, where the last one is.
 
     `position` is the feed position of that event; `digest` is the SHA-256 of its stored bytes;
-    `replayed` says that it came from events, because its row was missing or of an older shape.
+    `rebuilt` is true if it was folded from events: its row was missing or of an older shape.
     """
 
     workflow: Workflow
     version: int
     position: int
     digest: bytes
-    replayed: bool = False
+    rebuilt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class NewEvent:
     """A decided event with the origin that it is stored with."""
 
     event: WorkflowEvent
@@ -91,7 +91,7 @@ class Change:
     workflow_id: str
     base: Stream | None
     workflow: Workflow
-    events: list[Recorded] = field(default_factory=list)
+    events: list[NewEvent] = field(default_factory=list)
     ledger: dict[LedgerKey, LedgerEntry] = field(default_factory=dict)
 
     @property

@@ -14,7 +14,7 @@ from application.queries import Queries
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.lanes.batcher import Limits
-from infrastructure.lanes.lane import Grouping
+from infrastructure.lanes.lane import Lane
 from infrastructure.postgres.connection import with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.views import PostgresViews
@@ -60,11 +60,11 @@ def running(settings: Settings, database: str, *, shares_port: bool = False) -> 
         health = HealthServicer()
         server = Server(health, shares_port=shares_port)
         stack.callback(server.close)  # After the drains below: whatever they finish is answered.
-        writes = Grouping("writer", handler.handle, WRITES)
+        writes = Lane("writer", handler.handle, WRITES)
         stack.callback(writes.drain)
-        lookups = Grouping("lookups", queries(looking).look_up, LOOKUPS)
+        lookups = Lane("lookups", queries(looking).look_up, LOOKUPS)
         stack.callback(lookups.drain)
-        lists = [Grouping("lists", queries(session()).pages, LISTS) for _ in range(LISTS_AT_ONCE)]
+        lists = [Lane("lists", queries(session()).pages, LISTS) for _ in range(LISTS_AT_ONCE)]
         for lane in lists:
             stack.callback(lane.drain)
         servicer = WorkflowsServicer(

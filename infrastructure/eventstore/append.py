@@ -35,7 +35,7 @@ def parameters(
             place = {"offset": len(events), "version": change.version, "digest": digest.hex()}
             if change.base is None:
                 new.append(new_row(change) | place | {"first": before + 1})
-            elif change.base.replayed:
+            elif change.base.rebuilt:
                 restored.append(change.workflow_id)
                 created = {"created_position": created_at(change.workflow_id)}
                 new.append(new_row(change) | place | created)

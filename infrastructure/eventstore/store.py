@@ -107,7 +107,7 @@ class PostgresEventStore:
         if workflow is None:
             raise StoredDataDamaged(f"workflow {workflow_id} has a row and no events")
         position = self._log.position(workflow_id, version)
-        return Stream(workflow, version, position, digest, replayed=True)
+        return Stream(workflow, version, position, digest, rebuilt=True)
 
 
 def _select(

@@ -12,12 +12,12 @@ from hashlib import sha256
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
-from application.ports import Origin, Recorded, StoredDataDamaged
+from application.ports import NewEvent, Origin, StoredDataDamaged
 from domain.events import WorkflowEvent
 from infrastructure.eventstore.shapes import SHAPES, Shape
 
 
-class Metadata(BaseModel):
+class EventMetadata(BaseModel):
     """Who caused an event, how to find the call again, and when it was recorded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -39,12 +39,12 @@ class Stored:
     """An event read back: the fact, its metadata, its predecessor's digest and its own."""
 
     event: WorkflowEvent
-    metadata: Metadata
+    metadata: EventMetadata
     previous: bytes
     digest: bytes
 
 
-def write(recorded: Recorded, previous: bytes, recorded_at: datetime) -> bytes:
+def write(recorded: NewEvent, previous: bytes, recorded_at: datetime) -> bytes:
     """The bytes of an event that follows the one with the digest `previous`."""
     origin = recorded.origin
     return orjson.dumps(
@@ -79,7 +79,7 @@ def read(name: str, state: bytes) -> Stored:
     try:
         envelope = orjson.loads(state)
         fact: Shape = shape.model_validate_json(orjson.dumps(envelope.pop("event")))
-        metadata = Metadata.model_validate_json(orjson.dumps(envelope.pop("metadata")))
+        metadata = EventMetadata.model_validate_json(orjson.dumps(envelope.pop("metadata")))
         previous = bytes.fromhex(envelope.pop("previous"))
     except (ValidationError, ValueError, KeyError, AttributeError, TypeError) as damage:
         raise StoredDataDamaged(f"a stored event named {name} cannot be read") from damage

@@ -27,28 +27,28 @@ class Limits:
 
 
 @dataclass(eq=False, slots=True)
-class Ticket:
+class Waiter:
     """Something that waits; `size` in bytes as stored, `deadline` a moment or None."""
 
     size: int
     deadline: float | None
 
 
-T = TypeVar("T", bound=Ticket)
+T = TypeVar("T", bound=Waiter)
 
 
 @dataclass(frozen=True, slots=True)
 class Take(Generic[T]):
     """Write these now, in this order."""
 
-    tickets: Sequence[T]
+    waiters: Sequence[T]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
-    """Answer this ticket; nothing of it was decided."""
+class Refuse(Generic[T]):
+    """Answer this waiter; nothing of it was decided."""
 
-    ticket: T
+    waiter: T
     refusal: Exception
 
 
@@ -64,7 +64,7 @@ class Drained:
     """All that was accepted is written; nothing more will be taken."""
 
 
-Effect = Take[T] | Answer[T] | LookAgain | Drained
+Effect = Take[T] | Refuse[T] | LookAgain | Drained
 
 
 class Batcher(Generic[T]):
@@ -88,36 +88,36 @@ class Batcher(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        """How many tickets wait to be taken."""
+        """How many waiters wait to be taken."""
         return len(self._queue)
 
     @property
     def unanswered(self) -> int:
-        """How many tickets wait or are being written."""
+        """How many waiters wait or are being written."""
         return len(self._queue) + self._writing
 
-    def submitted(self, ticket: T, now: float) -> list[Effect[T]]:
+    def submitted(self, waiter: T, now: float) -> list[Effect[T]]:
         """A command arrived."""
         if self._draining:
-            return [Answer(ticket, Draining())]
+            return [Refuse(waiter, Draining())]
         if len(self._queue) >= self._limits.queue:
-            return [Answer(ticket, Overloaded())]
-        self._queue.append(ticket)
+            return [Refuse(waiter, Overloaded())]
+        self._queue.append(waiter)
         return self._next(now)
 
-    def cancelled(self, ticket: T) -> list[Effect[T]]:
-        """The caller went away: a ticket that still waits is never decided."""
-        if ticket not in self._queue:
+    def cancelled(self, waiter: T) -> list[Effect[T]]:
+        """The caller went away: a waiter that still waits is never decided."""
+        if waiter not in self._queue:
             return []
-        self._queue.remove(ticket)
-        return [Answer(ticket, CallerLeft())]
+        self._queue.remove(waiter)
+        return [Refuse(waiter, CallerLeft())]
 
     def passed(self, now: float) -> list[Effect[T]]:
         """A moment passed."""
         self._look_again_at = 0.0
         return self._next(now)
 
-    def written(self, count: int, now: float) -> list[Effect[T]]:
+    def finished(self, count: int, now: float) -> list[Effect[T]]:
         """The batch that was taken is done, well or not: its `count` callers may ask again."""
         self._writing = 0
         self._expected = min(count, self._limits.company)
@@ -138,15 +138,15 @@ class Batcher(Generic[T]):
         batch: list[T] = []
         room = self._limits.batch_bytes
         while self._queue and len(batch) < self._limits.batch:
-            ticket = self._queue[0]
-            if batch and ticket.size > room:
+            waiter = self._queue[0]
+            if batch and waiter.size > room:
                 break
             self._queue.popleft()
-            if ticket.deadline is not None and ticket.deadline <= now:
-                effects.append(Answer(ticket, DeadlinePassed()))
+            if waiter.deadline is not None and waiter.deadline <= now:
+                effects.append(Refuse(waiter, DeadlinePassed()))
                 continue
-            room -= ticket.size
-            batch.append(ticket)
+            room -= waiter.size
+            batch.append(waiter)
         if batch:
             self._writing = len(batch)
             effects.append(Take(batch))

@@ -8,14 +8,14 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from infrastructure.lanes.batcher import (
-    Answer,
     Batcher,
     Drained,
     Effect,
     Limits,
     LookAgain,
+    Refuse,
     Take,
-    Ticket,
+    Waiter,
 )
 
 S = TypeVar("S")
@@ -23,7 +23,7 @@ O = TypeVar("O")  # noqa: E741 - an outcome
 
 
 @dataclass(eq=False, slots=True)
-class Asked(Ticket, Generic[S, O]):
+class Asked(Waiter, Generic[S, O]):
     """What a caller asks for; `answer` is called once, on any thread, and must not raise."""
 
     submission: S
@@ -33,7 +33,7 @@ class Asked(Ticket, Generic[S, O]):
 Batch = Sequence[Asked[S, O]]
 
 
-class Grouping(Generic[S, O]):
+class Lane(Generic[S, O]):
     """Hands what callers ask for to one thread of its own, all that waits at a time.
 
     The only place where work crosses from the threads that take calls to the one that does it.
@@ -88,8 +88,8 @@ class Grouping(Generic[S, O]):
 
     def _perform(self, effects: Sequence[Effect[Asked[S, O]]]) -> None:
         for effect in effects:
-            if isinstance(effect, Answer):
-                effect.ticket.answer(effect.refusal)
+            if isinstance(effect, Refuse):
+                effect.waiter.answer(effect.refusal)
             else:
                 self._orders.put(effect)
 
@@ -122,7 +122,7 @@ class Grouping(Generic[S, O]):
         for asked, outcome in answers:
             asked.answer(outcome)
         with self._deciding:
-            effects = self._batcher.written(len(batch), monotonic())
+            effects = self._batcher.finished(len(batch), monotonic())
         self._perform(effects)
 
 

@@ -11,7 +11,7 @@ from application.ports import (
     LedgerEntry,
     LedgerKey,
     Loaded,
-    Recorded,
+    NewEvent,
     StoredDataDamaged,
     Stream,
 )
@@ -23,7 +23,7 @@ class MemoryEventStore:
     """A double with the promises of the port; the contract tests hold it to them."""
 
     def __init__(self) -> None:
-        self.feed: list[tuple[str, Recorded]] = []
+        self.feed: list[tuple[str, NewEvent]] = []
         self.ledger: dict[LedgerKey, LedgerEntry] = {}
         self._streams: dict[str, Stream] = {}
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from application.handler import CommandHandler, Done, Outcome, Submission
 from application.ports import (
+    NewEvent,
     Origin,
-    Recorded,
 )
 from domain.commands import Command, CreateWorkflow
 from domain.errors import (
@@ -230,9 +230,9 @@ def told(outcome: Outcome) -> object:
     return type(outcome), vars(outcome)
 
 
-def by_workflow(store: MemoryEventStore) -> dict[str, list[Recorded]]:
+def by_workflow(store: MemoryEventStore) -> dict[str, list[NewEvent]]:
     """Every workflow's events with their origins and keys."""
-    histories: dict[str, list[Recorded]] = {}
+    histories: dict[str, list[NewEvent]] = {}
     for workflow_id, recorded in store.feed:
         histories.setdefault(workflow_id, []).append(recorded)
     return histories

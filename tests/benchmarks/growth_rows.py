@@ -8,7 +8,7 @@ from hashlib import md5
 from struct import Struct
 from uuid import UUID
 
-from application.ports import Origin, Recorded
+from application.ports import NewEvent, Origin
 from domain.events import Created
 from infrastructure.eventstore import stored_form
 from infrastructure.readmodel.rows import SHAPE
@@ -46,7 +46,7 @@ _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _SHORT, _INTEGER, _BIGINT = Struct(">h"), Struct(">i"), Struct(">q")
 
 
-def creation(number: object, user_id: str) -> Recorded:
+def creation(number: object, user_id: str) -> NewEvent:
     """What the service would record at a position."""
     fact = Created(
         user_id=user_id,
@@ -58,7 +58,7 @@ def creation(number: object, user_id: str) -> Recorded:
         log_retention=False,
         at=MOMENT,
     )
-    return Recorded(fact, Origin("anonymous", f"request-{number}"), "")
+    return NewEvent(fact, Origin("anonymous", f"request-{number}"), "")
 
 
 def owner(number: int, big: int) -> str:

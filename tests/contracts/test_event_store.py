@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from application.ports import Change, EventStore, LedgerEntry, LedgerKey, Loaded, Origin, Recorded
+from application.ports import Change, EventStore, LedgerEntry, LedgerKey, Loaded, NewEvent, Origin
 from domain.events import WorkflowEvent
 from domain.workflow import replay
 from tests.application.memory import MemoryEventStore
@@ -54,7 +54,7 @@ class Subject:
         base = self.load(workflow_id).streams.get(workflow_id)
         workflow = replay(events, base.workflow if base else None)
         assert workflow is not None
-        recorded = [Recorded(event, ORIGIN, "") for event in events]
+        recorded = [NewEvent(event, ORIGIN, "") for event in events]
         return Change(workflow_id, base, workflow, recorded, dict(ledger or {}))
 
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from random import Random
 
 from infrastructure.lanes.batcher import (
-    Answer,
     Batcher,
     Drained,
     Effect,
     Limits,
     LookAgain,
+    Refuse,
     Take,
-    Ticket,
+    Waiter,
 )
 from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
 
@@ -36,7 +36,7 @@ def promise(kept: bool, what: str) -> None:
 
 
 @dataclass(eq=False, slots=True)
-class Numbered(Ticket):
+class Numbered(Waiter):
     """A command by its number."""
 
     submission: int
@@ -44,7 +44,7 @@ class Numbered(Ticket):
 
 @dataclass(slots=True)
 class Account:
-    """What happened to every ticket, as the world outside the machine sees it."""
+    """What happened to every waiter, as the world outside the machine sees it."""
 
     waiting: list[Numbered] = field(default_factory=list)
     writing: Sequence[Numbered] = ()
@@ -111,11 +111,11 @@ class Schedule:
         number, self._submitted = self._submitted, self._submitted + 1
         patience = self._random.choice((None, None, 0.0, 1.0, 4.0))
         deadline = None if patience is None else self._now + patience
-        ticket = Numbered(self._random.choice(SIZES), deadline, number)
+        waiter = Numbered(self._random.choice(SIZES), deadline, number)
         account = self._account
         refused = account.draining or len(account.waiting) >= self.limits.queue
-        account.waiting.append(ticket)
-        self._perform(self._machine.submitted(ticket, self._now))
+        account.waiting.append(waiter)
+        self._perform(self._machine.submitted(waiter, self._now))
         expected = "Draining" if account.draining else "Overloaded"
         promise(not refused or account.answers.get(number) == expected, "the queue has a bound")
 
@@ -127,10 +127,10 @@ class Schedule:
             candidates.append(self._answered)
         if not candidates:
             return
-        ticket = self._random.choice(candidates)
-        number, waited = ticket.submission, ticket in account.waiting
+        waiter = self._random.choice(candidates)
+        number, waited = waiter.submission, waiter in account.waiting
         account.cancelled.add(number)
-        effects = self._machine.cancelled(ticket)
+        effects = self._machine.cancelled(waiter)
         promise(waited or not effects, "a cancellation meddles with one that did not wait")
         self._perform(effects)
         promise(not waited or account.answers.get(number) == "CallerLeft", "it waits on")
@@ -143,19 +143,19 @@ class Schedule:
             self._perform(self._machine.passed(self._now))
 
     def _finish(self) -> None:
-        """The writer comes back with an outcome for each ticket of its batch."""
+        """The writer comes back with an outcome for each waiter of its batch."""
         account = self._account
         batch, account.writing = account.writing, ()
         ending = self._random.choice(ENDINGS)
-        for ticket in batch:
+        for waiter in batch:
             harmed = self._random.random() < 0.3
             if ending in {"recorded", "lost"} or (ending != "refused" and not harmed):
-                promise(ticket.submission not in account.recorded, "recorded twice")
-                account.recorded.add(ticket.submission)
-            account.answer(ticket.submission, ending)
-            self._answered = ticket
+                promise(waiter.submission not in account.recorded, "recorded twice")
+                account.recorded.add(waiter.submission)
+            account.answer(waiter.submission, ending)
+            self._answered = waiter
         self._now += self._random.random() * 2
-        self._perform(self._machine.written(len(batch), self._now))
+        self._perform(self._machine.finished(len(batch), self._now))
 
     def _drain(self) -> None:
         if not self._account.draining:
@@ -167,10 +167,10 @@ class Schedule:
         promise(not (effects and account.drained and not _all_draining(effects)), "it had ended")
         for effect in effects:
             match effect:
-                case Take(tickets):
-                    self._take(tickets)
-                case Answer(ticket, refusal):
-                    self._refuse(ticket, refusal)
+                case Take(waiters):
+                    self._take(waiters)
+                case Refuse(waiter, refusal):
+                    self._refuse(waiter, refusal)
                 case LookAgain(at):
                     promise(at > self._now, "it looks again in the past")
                     account.look_again = at
@@ -179,40 +179,40 @@ class Schedule:
                     promise(not account.waiting, "it is drained while commands wait")
                     account.drained = True
 
-    def _take(self, tickets: Sequence[Numbered]) -> None:
+    def _take(self, waiters: Sequence[Numbered]) -> None:
         account, limits = self._account, self.limits
-        numbers = [ticket.submission for ticket in tickets]
+        numbers = [waiter.submission for waiter in waiters]
         promise(not account.writing, "two batches at a time")
-        promise(0 < len(tickets) <= limits.batch, "a batch is empty or too long")
-        size = sum(ticket.size for ticket in tickets)
-        promise(size <= limits.batch_bytes or len(tickets) == 1, "a batch is too large")
+        promise(0 < len(waiters) <= limits.batch, "a batch is empty or too long")
+        size = sum(waiter.size for waiter in waiters)
+        promise(size <= limits.batch_bytes or len(waiters) == 1, "a batch is too large")
         promise(account.taken.isdisjoint(numbers), "taken twice")
         promise(account.cancelled.isdisjoint(numbers), "taken although its caller had gone")
         promise(account.answers.keys().isdisjoint(numbers), "taken although it was answered")
-        late = [t for t in tickets if t.deadline is not None and t.deadline <= self._now]
+        late = [t for t in waiters if t.deadline is not None and t.deadline <= self._now]
         promise(not late, "taken after its deadline")
-        promise(list(tickets) == account.waiting[: len(tickets)], "taken out of order")
-        del account.waiting[: len(tickets)]
+        promise(list(waiters) == account.waiting[: len(waiters)], "taken out of order")
+        del account.waiting[: len(waiters)]
         account.taken.update(numbers)
-        account.writing = tickets
+        account.writing = waiters
 
-    def _refuse(self, ticket: Numbered, refusal: Exception) -> None:
+    def _refuse(self, waiter: Numbered, refusal: Exception) -> None:
         account, limits = self._account, self.limits
-        promise(ticket in account.waiting, "refused although it did not wait")
-        account.waiting.remove(ticket)
-        account.answer(ticket.submission, type(refusal).__name__)
-        self._answered = ticket
-        account.refused.add(ticket.submission)
+        promise(waiter in account.waiting, "refused although it did not wait")
+        account.waiting.remove(waiter)
+        account.answer(waiter.submission, type(refusal).__name__)
+        self._answered = waiter
+        account.refused.add(waiter.submission)
         match refusal:
             case DeadlinePassed():
-                passed = ticket.deadline is not None and ticket.deadline <= self._now
+                passed = waiter.deadline is not None and waiter.deadline <= self._now
                 promise(passed, "its deadline had not passed")
             case Overloaded():
                 promise(len(account.waiting) >= limits.queue, "there was room")
             case Draining():
                 promise(account.draining, "it was not draining")
             case CallerLeft():
-                promise(ticket.submission in account.cancelled, "its caller had not gone")
+                promise(waiter.submission in account.cancelled, "its caller had not gone")
             case _:
                 promise(False, f"it refuses with {refusal!r}")
 
@@ -235,4 +235,4 @@ class Schedule:
 
 
 def _all_draining(effects: Sequence[Effect[Numbered]]) -> bool:
-    return all(isinstance(e, Answer) and isinstance(e.refusal, Draining) for e in effects)
+    return all(isinstance(e, Refuse) and isinstance(e.refusal, Draining) for e in effects)

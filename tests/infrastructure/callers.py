@@ -3,7 +3,7 @@
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
-from infrastructure.lanes.lane import Asked, Grouping
+from infrastructure.lanes.lane import Asked, Lane
 
 S = TypeVar("S")
 O = TypeVar("O")  # noqa: E741 - an outcome
@@ -15,7 +15,7 @@ class Caller(Generic[S, O]):
     """One that asks for something, and hears of its outcome on whatever thread."""
 
     def __init__(
-        self, grouping: Grouping[S, O], submission: S, size: int, deadline: float | None
+        self, grouping: Lane[S, O], submission: S, size: int, deadline: float | None
     ) -> None:
         self.answers: list[O | Exception] = []
         self._answered = Event()
@@ -39,7 +39,7 @@ class Caller(Generic[S, O]):
 class Callers(Generic[S, O]):
     """All who ask one grouping."""
 
-    def __init__(self, grouping: Grouping[S, O]) -> None:
+    def __init__(self, grouping: Lane[S, O]) -> None:
         self.grouping = grouping
         self._all: list[Caller[S, O]] = []
 

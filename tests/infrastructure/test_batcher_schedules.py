@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from infrastructure.lanes.batcher import Answer, Batcher, Drained, Effect, LookAgain, Take
+from infrastructure.lanes.batcher import Batcher, Drained, Effect, LookAgain, Refuse, Take
 from infrastructure.lanes.refusals import CallerLeft
 from tests.faults.schedules import BrokenPromise, Numbered, Schedule
 
@@ -46,78 +46,78 @@ class ForgetsDeadlines(Batcher[Numbered]):
 
 
 class TakesTwice(Batcher[Numbered]):
-    def submitted(self, ticket: Numbered, now: float) -> Effects:
-        effects = super().submitted(ticket, now)
-        if ticket.submission == 3 and ticket in self._queue:
-            self._queue.append(ticket)
+    def submitted(self, waiter: Numbered, now: float) -> Effects:
+        effects = super().submitted(waiter, now)
+        if waiter.submission == 3 and waiter in self._queue:
+            self._queue.append(waiter)
         return effects
 
 
 class LosesOnCancel(Batcher[Numbered]):
-    def cancelled(self, ticket: Numbered) -> Effects:
-        effects = super().cancelled(ticket)
+    def cancelled(self, waiter: Numbered) -> Effects:
+        effects = super().cancelled(waiter)
         if self._queue:
             self._queue.pop()
         return effects
 
 
 class KeepsTheCancelled(Batcher[Numbered]):
-    def cancelled(self, ticket: Numbered) -> Effects:
+    def cancelled(self, waiter: Numbered) -> Effects:
         return []
 
 
 class TellsTheCancelledButKeepsThem(Batcher[Numbered]):
-    def cancelled(self, ticket: Numbered) -> Effects:
-        return [Answer(ticket, CallerLeft())] if ticket in self._queue else []
+    def cancelled(self, waiter: Numbered) -> Effects:
+        return [Refuse(waiter, CallerLeft())] if waiter in self._queue else []
 
 
 class TellsTheCancelledNothing(Batcher[Numbered]):
-    def cancelled(self, ticket: Numbered) -> Effects:
-        super().cancelled(ticket)
+    def cancelled(self, waiter: Numbered) -> Effects:
+        super().cancelled(waiter)
         return []
 
 
 class TellsTheCancelledTwice(Batcher[Numbered]):
-    def cancelled(self, ticket: Numbered) -> Effects:
-        return super().cancelled(ticket) * 2
+    def cancelled(self, waiter: Numbered) -> Effects:
+        return super().cancelled(waiter) * 2
 
 
 class TellsTheWrongOneThatItLeft(Batcher[Numbered]):
-    def cancelled(self, ticket: Numbered) -> Effects:
-        first = self._queue[0] if self._queue else ticket
+    def cancelled(self, waiter: Numbered) -> Effects:
+        first = self._queue[0] if self._queue else waiter
         return super().cancelled(first)
 
 
 class CallsBackWhatItTook(Batcher[Numbered]):
-    def cancelled(self, ticket: Numbered) -> Effects:
-        return super().cancelled(ticket) or [Answer(ticket, CallerLeft())]
+    def cancelled(self, waiter: Numbered) -> Effects:
+        return super().cancelled(waiter) or [Refuse(waiter, CallerLeft())]
 
 
 class TakesTheLastFirst(Batcher[Numbered]):
-    def submitted(self, ticket: Numbered, now: float) -> Effects:
-        effects = super().submitted(ticket, now)
+    def submitted(self, waiter: Numbered, now: float) -> Effects:
+        effects = super().submitted(waiter, now)
         self._queue.rotate(1)
         return effects
 
 
 class WritesTwoAtATime(Batcher[Numbered]):
-    def submitted(self, ticket: Numbered, now: float) -> Effects:
+    def submitted(self, waiter: Numbered, now: float) -> Effects:
         self._writing = False
-        return super().submitted(ticket, now)
+        return super().submitted(waiter, now)
 
 
 class KnowsNoBoundOfTheQueue(Batcher[Numbered]):
-    def submitted(self, ticket: Numbered, now: float) -> Effects:
+    def submitted(self, waiter: Numbered, now: float) -> Effects:
         if self._draining:
-            return super().submitted(ticket, now)
-        self._queue.append(ticket)
+            return super().submitted(waiter, now)
+        self._queue.append(waiter)
         return self._next(now)
 
 
 class AcceptsWhileDraining(Batcher[Numbered]):
-    def submitted(self, ticket: Numbered, now: float) -> Effects:
+    def submitted(self, waiter: Numbered, now: float) -> Effects:
         draining, self._draining = self._draining, False
-        effects = super().submitted(ticket, now)
+        effects = super().submitted(waiter, now)
         self._draining = draining
         return effects
 
@@ -142,12 +142,12 @@ class TakesTooMany(Batcher[Numbered]):
         effects = super()._next(now)
         for index, effect in enumerate(effects):
             if isinstance(effect, Take) and self._queue:
-                effects[index] = Take([*effect.tickets, self._queue.popleft()])
+                effects[index] = Take([*effect.waiters, self._queue.popleft()])
         return effects
 
 
 class StopsAfterABatch(Batcher[Numbered]):
-    def written(self, count: int, now: float) -> Effects:
+    def finished(self, count: int, now: float) -> Effects:
         self._writing = False
         return super().drain(now) if self._draining else []
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 from workflows import workflows_pb2 as pb
 
 from application.queries import Page, PageRequest
-from infrastructure.lanes.lane import Grouping
+from infrastructure.lanes.lane import Lane
 from infrastructure.rpc.guard import Reply
 from infrastructure.rpc.workflows.methods import WorkflowsServicer
 from infrastructure.wiring import LISTS
@@ -25,7 +25,7 @@ class Lanes:
     def __init__(self) -> None:
         self.let_go = Event()
         self.begun: SimpleQueue[str] = SimpleQueue()
-        self.groups = [Grouping("lists", self._pages, LISTS) for _ in range(LANES)]
+        self.groups = [Lane("lists", self._pages, LISTS) for _ in range(LANES)]
 
     def _pages(self, batch: Sequence[PageRequest]) -> list[Page | Exception]:
         for request in batch:

@@ -9,7 +9,7 @@ from application.ports import ListedView, StoreUnavailable, View
 from application.queries import Lookup, Queries
 from domain.errors import WorkflowNotFound
 from domain.filters import Filters
-from infrastructure.lanes.lane import Grouping
+from infrastructure.lanes.lane import Lane
 from infrastructure.lanes.refusals import CallerLeft
 from infrastructure.wiring import LOOKUPS
 from tests.domain.given import OWNER, STRANGER, created, workflow
@@ -63,7 +63,7 @@ def source() -> Source:
 def callers(source: Source) -> Iterator[Answers]:
     """Those who look something up; in the end all of them were answered once."""
     queries = Queries(source, Cursors(b"secret"), page_size=2)
-    callers: Answers = Callers(Grouping("lookups", queries.look_up, LOOKUPS))
+    callers: Answers = Callers(Lane("lookups", queries.look_up, LOOKUPS))
     yield callers
     source.hold.open()
     callers.drain()

@@ -94,7 +94,7 @@ def test_a_row_that_cannot_be_used_is_replayed(store: OpenStore, spoil: str) -> 
     before = store.store.load([ID], []).streams[ID]
     execute(store.dsn, spoil)
     after = store.store.load([ID], []).streams[ID]
-    assert after == replace(before, replayed=True)
+    assert after == replace(before, rebuilt=True)
     assert after.workflow == workflow(created(), failed(1, "a", at=LATER))
 
 
@@ -109,7 +109,7 @@ def test_a_row_that_cannot_be_used_is_healed_by_the_next_change(
     write(store, increment())
     assert row(store.dsn, columns) == whole
     assert row(store.dsn, "shape, version, failures, position") == (SHAPE, 3, 1, 4)
-    assert not store.store.load([ID], []).streams[ID].replayed
+    assert not store.store.load([ID], []).streams[ID].rebuilt
 
 
 def test_a_key_is_kept_even_where_the_row_is_missing_and_nothing_changed(store: OpenStore) -> None:

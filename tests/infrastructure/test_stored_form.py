@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from application.ports import Origin, Recorded, StoredDataDamaged
+from application.ports import NewEvent, Origin, StoredDataDamaged
 from domain import events
 from domain.events import EVENT_TYPES, WorkflowEvent
 from infrastructure.eventstore import stored_form
@@ -104,7 +104,7 @@ def test_these_are_all_the_facts_and_their_names() -> None:
 @pytest.mark.parametrize("fact", EVENT_TYPES, ids=lambda fact: fact.__name__)
 def test_a_fact_of_today_is_written_as_exactly_these_bytes(fact: type[WorkflowEvent]) -> None:
     (specimen,) = (s for s in specimens() if s.name == fact.stored_name)
-    recorded = Recorded(specimen.event, ORIGIN, KEY)
+    recorded = NewEvent(specimen.event, ORIGIN, KEY)
     assert stored_form.write(recorded, specimen.previous, RECORDED_AT) == specimen.state
 
 
@@ -119,7 +119,7 @@ def test_every_event_survives_its_stored_form(
     event: WorkflowEvent, origin: Origin, key: str, before: bytes
 ) -> None:
     previous = sha256(before).digest()
-    state = stored_form.write(Recorded(event, origin, key), previous, NOW)
+    state = stored_form.write(NewEvent(event, origin, key), previous, NOW)
     stored = stored_form.read(event.stored_name, state)
     assert (type(stored.event), stored.event) == (type(event), event)
     assert (stored.metadata.origin, stored.metadata.idempotency_key) == (origin, key)
@@ -128,7 +128,7 @@ def test_every_event_survives_its_stored_form(
 
 def test_moments_keep_their_microseconds() -> None:
     event = reset(at=NOW.replace(microsecond=1))
-    state = stored_form.write(Recorded(event, ORIGIN, ""), b"", NOW)
+    state = stored_form.write(NewEvent(event, ORIGIN, ""), b"", NOW)
     assert stored_form.read("reset.v1", state).event == event
 
 
@@ -149,7 +149,7 @@ def test_moments_keep_their_microseconds() -> None:
     ],
 )
 def test_a_name_that_we_never_wrote_resolves_nothing(name: str) -> None:
-    state = stored_form.write(Recorded(created(), ORIGIN, KEY), b"", NOW)
+    state = stored_form.write(NewEvent(created(), ORIGIN, KEY), b"", NOW)
     with pytest.raises(StoredDataDamaged):
         stored_form.read(name, state)
 

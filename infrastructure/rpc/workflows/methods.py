@@ -13,7 +13,7 @@ from application.ports import View
 from application.queries import Lookup, Page, PageRequest
 from domain.commands import Command
 from infrastructure.identity.origin import Origins
-from infrastructure.lanes.lane import Grouping
+from infrastructure.lanes.lane import Lane
 from infrastructure.rpc.errors import Undecodable
 from infrastructure.rpc.guard import Method, Reply
 from infrastructure.rpc.workflows import convert
@@ -31,9 +31,9 @@ class WorkflowsServicer:
 
     def __init__(
         self,
-        writes: Grouping[Submission, Done],
-        lookups: Grouping[Lookup, View],
-        lists: Sequence[Grouping[PageRequest, Page]],
+        writes: Lane[Submission, Done],
+        lookups: Lane[Lookup, View],
+        lists: Sequence[Lane[PageRequest, Page]],
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
         *,
@@ -124,7 +124,7 @@ class WorkflowsServicer:
 
 
 def _ask(
-    group: Grouping[S, O],
+    group: Lane[S, O],
     submission: S,
     reply: Reply,
     render: Callable[[O], tuple[Message, Metadata]],

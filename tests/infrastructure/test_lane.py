@@ -9,7 +9,7 @@ from time import monotonic
 import pytest
 
 from infrastructure.lanes.batcher import Limits
-from infrastructure.lanes.lane import Grouping
+from infrastructure.lanes.lane import Lane
 from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
 from tests.faults.waiting import until
 from tests.infrastructure.callers import SOON, Caller, Callers, Hold
@@ -65,7 +65,7 @@ def work() -> Work:
 @pytest.fixture
 def callers(work: Work) -> Iterator[Callers[str, str]]:
     """Those who ask for work; in the end all of them were answered once."""
-    callers = Callers(Grouping(NAME, work, LIMITS))
+    callers = Callers(Lane(NAME, work, LIMITS))
     yield callers
     work.hold.open()
     callers.drain()
@@ -257,7 +257,7 @@ def test_work_that_answers_too_few_is_a_fault_and_the_thread_lives_on() -> None:
         hold.passed()
         return outcomes.pop(0) if outcomes else []
 
-    callers = Callers(Grouping(NAME, work, LIMITS))
+    callers = Callers(Lane(NAME, work, LIMITS))
     hold.close()
     first = callers.ask("a")
     others = callers.ask_each("b", "c")
