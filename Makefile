@@ -57,8 +57,8 @@ proto-check: $(VENV)/.dev ## Checks that the stubs are current, and that the con
 proto-image: $(VENV)/.dev ## Writes the image that later contracts are held against (a deliberate act).
 	@cd proto && ../$(BIN)/buf build -o workflows/contract.binpb
 
-bench: $(VENV)/.dev ## Measures speed beside references, and writes tests/benchmarks/RESULTS.md.
-	@$(BIN)/python -m tests.benchmarks
+bench: $(VENV)/.dev ## Measures speed beside references, writes tests/benchmarks/RESULTS.md; BEFORE=REVISION beside an earlier one.
+	@$(BIN)/python -m tests.benchmarks $(if $(BEFORE),--before $(BEFORE))
 
 lock: ## Resolves the lock files anew (needs uv on the PATH).
 	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" pyproject.toml requirements-build.in -o requirements.lock

@@ -32,6 +32,10 @@ Rounds = Annotated[int | None, typer.Option(min=1, help="Rounds of every figure;
 Quick = Annotated[bool, typer.Option("--quick", help="Small sizes and one round; writes no file.")]
 Only = Annotated[str, typer.Option(help=f"Some figures only: {EVERYTHING}.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write every number here.")]
+Before = Annotated[
+    str | None,
+    typer.Option(metavar="REVISION", help="An earlier revision in git to measure beside today's."),
+]
 Output = Annotated[
     Path | None,
     typer.Option(
@@ -52,6 +56,7 @@ def main(
     json: Json = None,
     output: Output = None,
     deadline: Deadline = None,
+    before: Before = None,
 ) -> None:
     """Measures every figure beside its references, all started and stopped here."""
     names = [name.strip() for name in only.split(",")]
@@ -69,7 +74,7 @@ def main(
     try:
         with _postgres() as (dsn, directory), progress.shown():
             facts = machine.facts(dsn)
-            with Workbench(dsn, directory, sizes, progress.say) as bench:
+            with Workbench(dsn, directory, sizes, progress.say, before) as bench:
                 for name in names:
                     if monotonic() + guesses[name] > ends:
                         progress.say(f"{name} is left out: it would end after the deadline")

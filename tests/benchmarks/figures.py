@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.benchmarks import (
+    figures_before,
     figures_cost,
     figures_growth,
     figures_latency,
@@ -37,4 +38,5 @@ FIGURES: Mapping[str, Figure] = {
     "million": Figure(figures_growth.million, 90),
     "stored": Figure(figures_growth.stored, 300),
     "fold": Figure(figures_cost.fold, 30),
+    "before": Figure(figures_before.before, 240),
 }

@@ -35,12 +35,12 @@ class Server:
 
 
 @contextmanager
-def service(dsn: str, *flags: str) -> Iterator[Server]:
-    """The service under test: durable, without authentication, one worker.
+def service(dsn: str, *flags: str, program: Path = _WORKFLOWS) -> Iterator[Server]:
+    """A service, today's unless another program is given: durable, one worker.
 
     Workflows stay active at their failure maximum, so that calls can be repeated.
     """
-    command = [str(_WORKFLOWS), "serve", "--listen", "127.0.0.1:0", "--database-url", dsn]
+    command = [str(program), "serve", "--listen", "127.0.0.1:0", "--database-url", dsn]
     settings = {"WORKFLOWS_TERMINATE_AT_THRESHOLD": "false"}
     with _started("the service", [*command, "--json", *flags], settings) as server:
         yield server

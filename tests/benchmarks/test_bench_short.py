@@ -7,6 +7,7 @@ from rich.console import Console
 
 from tests.benchmarks import bodies, machine, report, sampling
 from tests.benchmarks.figures import FIGURES
+from tests.benchmarks.figures_before import Revision
 from tests.benchmarks.figures_read import GET
 from tests.benchmarks.figures_write import CREATE
 from tests.benchmarks.generators import CallsFailed, LoadMissing
@@ -40,7 +41,7 @@ def bench(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[W
     assert not any(server.process.is_running() for server in started)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", sorted(FIGURES.keys() - {"before"}))
 def test_a_figure_is_measured_and_shown(bench: Workbench, name: str) -> None:
     rows = FIGURES[name].measure(bench)
 
@@ -49,6 +50,12 @@ def test_a_figure_is_measured_and_shown(bench: Workbench, name: str) -> None:
     assert all(value >= least for row in rows for value in (*row.values, *row.beside))
     shown = report.markdown({name: rows}, {}, TINY.rounds)
     assert all(f"| {row.what} |" in shown for row in rows)
+
+
+def test_a_revision_is_measured_by_every_load(bench: Workbench) -> None:
+    today = Revision(bench, *bench.today())
+
+    assert min(today.create(), today.get(), today.increment(), today.page()) > 0
 
 
 def test_calls_that_are_refused_are_no_measurement(bench: Workbench) -> None:

@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from infrastructure.cli.main import GRPC
 from infrastructure.postgres.migrate import migrate
-from tests.benchmarks import bodies, processes
+from tests.benchmarks import before, bodies, processes
 from tests.benchmarks.generators import CallsFailed, Generators
 from tests.benchmarks.processes import Server
 
@@ -50,8 +50,19 @@ QUICK = Sizes(
 class Workbench:
     """The place of one run. Whatever it starts it stops when its block ends."""
 
-    def __init__(self, dsn: str, directory: Path, sizes: Sizes, say: Callable[[str], None]) -> None:
-        """`dsn` is a PostgreSQL in which databases may be made. Raises LoadMissing."""
+    def __init__(
+        self,
+        dsn: str,
+        directory: Path,
+        sizes: Sizes,
+        say: Callable[[str], None],
+        revision: str | None = None,
+    ) -> None:
+        """`dsn` is a PostgreSQL in which databases may be made; `revision` an earlier one in git.
+
+        Raises LoadMissing.
+        """
+        self.revision = revision
         self.sizes = sizes
         self.say = say
         self.directory = directory
@@ -91,6 +102,18 @@ class Workbench:
     def service(self) -> Server:
         """The service on the main database."""
         return self._shared("service", lambda: processes.service(self.main))
+
+    def today(self) -> tuple[Server, str]:
+        """The service on a fresh database of its own, and that database."""
+        dsn = self.database("bench_today")
+        return self._shared("today", lambda: processes.service(dsn)), dsn
+
+    def earlier(self) -> tuple[Server, str]:
+        """The service of the earlier revision on a fresh database, and that database."""
+        dsn = self.database("bench_before", migrated=False)
+        self.say(f"installing {self.revision}")
+        program = before.installed(str(self.revision), self.directory)
+        return self._shared("before", lambda: processes.service(dsn, program=program)), dsn
 
     def noop(self) -> Server:
         """Reference (a)."""
