@@ -5,7 +5,7 @@ import pytest
 from application.handler import CommandHandler, Outcome, Submission
 from application.ports import Origin
 from domain.commands import Command
-from tests.application.memory import MemoryEventStore, Troubled
+from tests.support.memory import MemoryEventStore, Troubled
 
 ORIGIN = Origin("gateway", "req", "trace")
 THIRD_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e71"

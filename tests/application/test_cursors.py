@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from application.cursors import Cursors
 from domain.filters import Filters
 from tests import strategies
-from tests.domain.given import OWNER, STRANGER, fields_refused
+from tests.support.given import OWNER, STRANGER, fields_refused
 
 SECRET = bytes(range(32))
 CURSORS = Cursors(SECRET)

@@ -22,8 +22,7 @@ from domain.errors import (
 )
 from tests import strategies
 from tests.application.conftest import ORIGIN, THIRD_ID, handle
-from tests.application.memory import MemoryEventStore, Troubled
-from tests.domain.given import (
+from tests.support.given import (
     HTTP,
     ID,
     LATER,
@@ -46,6 +45,7 @@ from tests.domain.given import (
     update,
     updated,
 )
+from tests.support.memory import MemoryEventStore, Troubled
 
 
 def test_outcomes_stand_in_the_order_of_the_batch(handler: CommandHandler) -> None:

@@ -13,8 +13,7 @@ from domain.errors import (
     WorkflowTerminated,
 )
 from tests.application.conftest import THIRD_ID, handle
-from tests.application.memory import MemoryEventStore
-from tests.domain.given import (
+from tests.support.given import (
     ANYBODY,
     ID,
     LATER,
@@ -29,6 +28,7 @@ from tests.domain.given import (
     terminate,
     update,
 )
+from tests.support.memory import MemoryEventStore
 
 
 def test_the_same_key_gives_the_same_workflow(

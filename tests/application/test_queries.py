@@ -11,7 +11,7 @@ from application.queries import MAX_PAGE_BYTES, Lookup, Page, PageRequest, Queri
 from domain.errors import InvalidFields, WorkflowNotFound
 from domain.events import WorkflowEvent
 from domain.filters import Filters
-from tests.domain.given import (
+from tests.support.given import (
     ANYBODY,
     ID,
     OTHER_ID,

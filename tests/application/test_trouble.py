@@ -18,8 +18,7 @@ from domain.errors import (
     StaleGeneration,
 )
 from tests.application.conftest import THIRD_ID, handle
-from tests.application.memory import MemoryEventStore, Troubled
-from tests.domain.given import (
+from tests.support.given import (
     ID,
     LATER,
     OTHER_HTTP,
@@ -38,6 +37,7 @@ from tests.domain.given import (
     updated,
     workflow,
 )
+from tests.support.memory import MemoryEventStore, Troubled
 
 
 def test_a_command_that_others_overtook_is_decided_again_alone(

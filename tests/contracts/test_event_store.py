@@ -9,9 +9,7 @@ import pytest
 from application.ports import Change, EventStore, LedgerEntry, LedgerKey, Loaded, NewEvent, Origin
 from domain.events import WorkflowEvent
 from domain.workflow import replay
-from tests.application.memory import MemoryEventStore
-from tests.conftest import open_store
-from tests.domain.given import (
+from tests.support.given import (
     ID,
     LATER,
     OTHER_ID,
@@ -23,6 +21,8 @@ from tests.domain.given import (
     terminated,
     updated,
 )
+from tests.support.memory import MemoryEventStore
+from tests.support.stores import open_store
 
 ORIGIN = Origin("gateway", "req", "trace")
 THIRD_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e71"

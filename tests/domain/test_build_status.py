@@ -4,7 +4,7 @@ import pytest
 
 from domain.errors import StaleGeneration, WorkflowNotFound, WorkflowTerminated
 from domain.fields import BUILD_STATUSES
-from tests.domain.given import (
+from tests.support.given import (
     ANYBODY,
     ID,
     LATER,

@@ -10,7 +10,7 @@ from domain.errors import WorkflowExists
 from domain.fields import KINDS
 from domain.workflow import Workflow, evolve
 from tests import strategies
-from tests.domain.given import (
+from tests.support.given import (
     HTTP,
     ID,
     NOW,

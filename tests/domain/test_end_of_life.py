@@ -8,7 +8,7 @@ from domain.commands import Command
 from domain.errors import WorkflowNotFound
 from domain.events import EVENT_TYPES, FAILURE_THRESHOLD, Created, WorkflowEvent
 from domain.workflow import evolve, visible
-from tests.domain.given import (
+from tests.support.given import (
     ANYBODY,
     ID,
     LATER,

@@ -7,7 +7,7 @@ import pytest
 from domain.commands import Command
 from domain.errors import WorkflowNotFound, WorkflowTerminated
 from domain.events import FAILURE_THRESHOLD, WorkflowEvent
-from tests.domain.given import (
+from tests.support.given import (
     ANYBODY,
     ID,
     LATER,

@@ -8,7 +8,7 @@ from hypothesis import given as for_all
 from domain import fields
 from domain.errors import InvalidFields, Violation
 from tests import strategies
-from tests.domain.given import ID
+from tests.support.given import ID
 
 Accepts = Callable[[str], str | None]
 AcceptsNumber = Callable[[int], str | None]

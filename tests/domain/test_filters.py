@@ -8,7 +8,7 @@ from hypothesis import given as for_all
 from domain.events import Created
 from domain.filters import Filters, folded
 from tests import strategies
-from tests.domain.given import built, created, fields_refused, terminated, workflow
+from tests.support.given import built, created, fields_refused, terminated, workflow
 
 ACTIVE = workflow(created(name="Nightly Report", interval=60), built("success"))
 ENDED = workflow(created(name="Nightly Report", interval=60), built("success"), terminated())

@@ -16,7 +16,7 @@ from domain.errors import WorkflowError, WorkflowExists, WorkflowNotFound
 from domain.events import Deleted, WorkflowEvent
 from domain.workflow import Workflow, decide, evolve, replay
 from tests import strategies
-from tests.domain.given import ANYBODY, ID, NOW, OWNER, STRANGER
+from tests.support.given import ANYBODY, ID, NOW, OWNER, STRANGER
 
 SAME = st.just(ID)
 NAMES = st.sampled_from(["nightly", "hourly"])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain import payloads
 from domain.fields import KINDS
 from tests import strategies
-from tests.domain.given import create, created, fields_refused, given, update
+from tests.support.given import create, created, fields_refused, given, update
 
 MIB = 1024 * 1024
 

@@ -4,7 +4,7 @@ import pytest
 
 from domain.commands import UpdateWorkflow
 from domain.errors import WorkflowNotFound, WorkflowTerminated
-from tests.domain.given import (
+from tests.support.given import (
     HTTP,
     ID,
     LATER,

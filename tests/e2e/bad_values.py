@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.e2e.requests import ABSENT
+from tests.support.requests import ABSENT
 
 LONG = "x" * 256
 LONGEST = "x" * 255

@@ -6,9 +6,9 @@ from itertools import count
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.conftest import execute
-from tests.e2e.client import Client
-from tests.e2e.service import Service
+from tests.support.client import Client
+from tests.support.database import execute
+from tests.support.service import Service
 
 _NUMBERS = count(1)
 

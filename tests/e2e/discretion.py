@@ -2,7 +2,7 @@
 
 from google.rpc import error_details_pb2 as details
 
-from tests.e2e.client import Refused
+from tests.support.client import Refused
 
 INTERNALS = ("psycopg", "class", "/", "Traceback", "Error", "0x", ".py", "postgres", "grpc")
 MAX_MESSAGE = 1024  # bytes

@@ -18,10 +18,10 @@ from hypothesis.stateful import (
 )
 
 from domain.fields import BUILD_STATUSES, KINDS
-from tests.e2e.client import Answer, Client, Refused, outcome
 from tests.e2e.model import Expected, Model, Request, Workflow
-from tests.e2e.records import value
-from tests.e2e.requests import OTHER_PAYLOADS, PAYLOADS
+from tests.support.client import Answer, Client, Refused, outcome
+from tests.support.database import value
+from tests.support.requests import OTHER_PAYLOADS, PAYLOADS
 
 _RUNS = count(1)
 _USERS = st.sampled_from(["alice", "bob"])

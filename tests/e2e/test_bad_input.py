@@ -16,9 +16,9 @@ from tests.e2e.bad_values import (
     LONG,
     LONGEST,
 )
-from tests.e2e.client import Client, refused
 from tests.e2e.discretion import assert_discreet
-from tests.e2e.requests import ABSENT, DOCKER
+from tests.support.client import Client, refused
+from tests.support.requests import ABSENT, DOCKER
 
 BY_ID: dict[str, Callable[[Client, str, str], object]] = {
     "UpdateWorkflow": Client.update,

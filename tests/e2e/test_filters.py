@@ -11,9 +11,9 @@ from domain.fields import BUILD_STATUSES, KINDS
 from domain.filters import Filters
 from domain.workflow import Workflow
 from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
-from tests.e2e.client import Client
-from tests.e2e.records import select
-from tests.e2e.service import Service
+from tests.support.client import Client
+from tests.support.database import select
+from tests.support.service import Service
 
 NAMES = [
     "Nightly backup",

@@ -8,7 +8,7 @@ import pytest
 from workflows import workflows_pb2
 
 from tests.e2e.go_client.workspace import GoWorkspace
-from tests.e2e.service import Service
+from tests.support.service import Service
 
 METHODS = {
     method.name for method in workflows_pb2.DESCRIPTOR.services_by_name["WorkflowsService"].methods

@@ -11,9 +11,9 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 
-from tests.e2e.client import WITHIN, Client
-from tests.e2e.service import Service
-from tests.e2e.waiting import until
+from tests.support.client import WITHIN, Client
+from tests.support.service import Service
+from tests.support.waiting import until
 
 SERVICE = "workflows.WorkflowsService"
 V1 = "grpc.reflection.v1.ServerReflection"

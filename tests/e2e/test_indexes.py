@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 from domain.filters import Filters
 from infrastructure.postgres.connection import configure
 from infrastructure.readmodel.views import list_statement
-from tests.conftest import execute
+from tests.support.database import execute
 
 MANY = 200_000
 LIMIT = 51

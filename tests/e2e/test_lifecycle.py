@@ -12,10 +12,11 @@ import grpc
 import psutil
 import pytest
 
-from tests.e2e.client import Client, Refused, together
-from tests.e2e.records import assert_consistent, select
-from tests.e2e.service import Service
-from tests.e2e.waiting import is_alive, until
+from tests.support.client import Client, Refused, together
+from tests.support.database import select
+from tests.support.records import assert_consistent
+from tests.support.service import Service
+from tests.support.waiting import is_alive, until
 
 _NAMES = "SELECT name FROM workflows WHERE user_id = 'alice' ORDER BY name"
 

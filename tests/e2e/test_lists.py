@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 from workflows import workflows_pb2 as pb
 
-from tests.e2e.client import Client, together
-from tests.e2e.service import Service
+from tests.support.client import Client, together
+from tests.support.service import Service
 
 
 def test_the_newest_comes_first(client: Client, user: str) -> None:

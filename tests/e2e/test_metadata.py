@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.client import Answer, Client, Refused, ask, refused, together
-from tests.e2e.records import positions_are_gapless, value
-from tests.e2e.requests import ABSENT, create
+from tests.support.client import Answer, Client, Refused, ask, refused, together
+from tests.support.database import value
+from tests.support.records import positions_are_gapless
+from tests.support.requests import ABSENT, create
 
 _ORIGIN = """
     SELECT convert_from(state, 'UTF8')::json -> 'metadata' ->> %s

@@ -11,10 +11,10 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from workflows import workflows_pb2 as pb
 
-from tests.e2e.client import Client, refused
-from tests.e2e.records import events_of
-from tests.e2e.requests import HTTP, OTHER_HTTP
-from tests.e2e.service import Service
+from tests.support.client import Client, refused
+from tests.support.records import events_of
+from tests.support.requests import HTTP, OTHER_HTTP
+from tests.support.service import Service
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
 

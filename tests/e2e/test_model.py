@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.e2e.machine import ServiceAndModel
-from tests.e2e.service import Service
+from tests.support.service import Service
 
 
 def test_the_service_does_what_its_model_does(

@@ -7,10 +7,11 @@ from typing import Any
 import grpc
 import pytest
 
-from tests.e2e.client import Answer, Client, Refused, refused, together
-from tests.e2e.records import assert_consistent, events_of, value
-from tests.e2e.requests import ABSENT, OTHER_HTTP
-from tests.e2e.service import Service
+from tests.support.client import Answer, Client, Refused, refused, together
+from tests.support.database import value
+from tests.support.records import assert_consistent, events_of
+from tests.support.requests import ABSENT, OTHER_HTTP
+from tests.support.service import Service
 
 _CREATED_FOR = """
     SELECT count(*) FROM workflow_events

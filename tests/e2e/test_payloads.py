@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests import strategies
-from tests.e2e.client import Client
+from tests.support.client import Client
 
 SPELLINGS = {
     "odd whitespace": ' \t\r\n{ "run"\t:\n"x" }\r\n ',

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.go_client.workspace import GoWorkspace
-from tests.e2e.service import Service
+from tests.support.service import Service
 
 SNIPPETS = Path(__file__).with_name("snippets")
 ROOT = Path(__file__).parents[2]

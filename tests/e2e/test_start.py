@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.e2e.service import NotStarted, Service
+from tests.support.service import NotStarted, Service
 
 
 def refused_start(*flags: str, **environment: str) -> NotStarted:

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from workflows import workflows_pb2 as pb
 
-from tests.e2e.client import WITHIN, Client, Refused
 from tests.e2e.discretion import assert_discreet
+from tests.support.client import WITHIN, Client, Refused
 
 SERVICE = pb.DESCRIPTOR.services_by_name["WorkflowsService"]
 METHODS = [method.name for method in SERVICE.methods]

@@ -10,10 +10,10 @@ import grpc
 import psutil
 import pytest
 
-from tests.e2e.client import Answer, Client, Refused, together
-from tests.e2e.records import assert_consistent, events_of
-from tests.e2e.service import Service
-from tests.e2e.waiting import is_alive, until
+from tests.support.client import Answer, Client, Refused, together
+from tests.support.records import assert_consistent, events_of
+from tests.support.service import Service
+from tests.support.waiting import is_alive, until
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.conftest import execute
+from tests.support.database import execute
 
 EMPTY = "TRUNCATE workflow_events, workflows, command_ledger"
 

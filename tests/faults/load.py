@@ -9,9 +9,9 @@ from threading import Event
 
 import grpc
 
-from tests.e2e.client import Client, Refused
-from tests.e2e.records import select
-from tests.faults.waiting import until
+from tests.support.client import Client, Refused
+from tests.support.database import select
+from tests.support.waiting import until
 
 CLIENTS = 12
 MAXIMUM = 100  # failures that a workflow may have, and so the most turns of a client

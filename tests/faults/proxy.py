@@ -11,8 +11,8 @@ from threading import Event, Lock, Thread
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.faults.waiting import wait_for_the_lock
 from tests.faults.wire import READY, Group, groups
+from tests.support.waiting import wait_for_the_lock
 
 APPEND = b"append_events("
 SETTLEMENT = b"append_id = $"

@@ -12,11 +12,12 @@ from application.handler import Done
 from application.ports import OutcomeUnknown, StoreUnavailable
 from domain.commands import Command
 from infrastructure.eventstore import store
-from tests.domain.given import ID, OTHER_ID, create, increment, update
-from tests.e2e.records import assert_consistent, events_of, value
 from tests.faults.proxy import SETTLEMENT, Fault, Proxy
-from tests.faults.waiting import until, wait_for_the_lock
 from tests.faults.writers import writer
+from tests.support.database import value
+from tests.support.given import ID, OTHER_ID, create, increment, update
+from tests.support.records import assert_consistent, events_of
+from tests.support.waiting import until, wait_for_the_lock
 
 THIRD_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e71"
 OTHERS_WAIT_AT_MOST = 5.0  # seconds

@@ -7,15 +7,15 @@ from contextlib import closing
 import grpc
 import pytest
 
-from tests.conftest import execute
-from tests.domain.given import ID, create, increment
-from tests.e2e.records import assert_consistent, events_of, value
-from tests.e2e.service import Service
 from tests.faults.conftest import EMPTY
 from tests.faults.load import Load, assert_nothing_lost_or_doubled, load
 from tests.faults.own_server import OwnServer
-from tests.faults.waiting import until
 from tests.faults.writers import writer
+from tests.support.database import execute, value
+from tests.support.given import ID, create, increment
+from tests.support.records import assert_consistent, events_of
+from tests.support.service import Service
+from tests.support.waiting import until
 
 BACKENDS = "FROM pg_stat_activity WHERE application_name = 'workflows'"
 TERMINATE = f"SELECT pg_terminate_backend(pid) {BACKENDS} AND datname = current_database()"

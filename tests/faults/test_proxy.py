@@ -6,10 +6,9 @@ from contextlib import closing
 import psycopg
 import pytest
 
-from tests.conftest import execute
-from tests.e2e.records import value
 from tests.faults.proxy import APPEND, Fault, Proxy
-from tests.faults.waiting import until
+from tests.support.database import execute, value
+from tests.support.waiting import until
 
 COMMIT = b"COMMIT"
 LOCK_AND_WRITE = "SELECT pg_advisory_xact_lock(5005201) IS NULL, append_events(%s)"

@@ -15,10 +15,10 @@ from application.ports import (
     OutcomeUnknown,
     StoreUnavailable,
 )
-from tests.conftest import execute
-from tests.domain.given import ID, create, increment, update
-from tests.e2e.records import assert_consistent, events_of, select, value
 from tests.faults.writers import Writer, event_store, writer
+from tests.support.database import execute, select, value
+from tests.support.given import ID, create, increment, update
+from tests.support.records import assert_consistent, events_of
 
 POISONED = "0199b6f2-7a3c-7d4e-8f50-0000000000ff"
 KEYS = "SELECT count(*) FROM command_ledger"

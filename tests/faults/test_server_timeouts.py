@@ -10,11 +10,12 @@ import pytest
 
 from application.ports import OutcomeUnknown
 from infrastructure.postgres import connection
-from tests.domain.given import ID, OTHER_ID, create, increment
-from tests.e2e.records import assert_consistent, events_of, value
 from tests.faults.proxy import Fault, Proxy
-from tests.faults.waiting import until
 from tests.faults.writers import Writer, event_store, writer
+from tests.support.database import value
+from tests.support.given import ID, OTHER_ID, create, increment
+from tests.support.records import assert_consistent, events_of
+from tests.support.waiting import until
 
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
 

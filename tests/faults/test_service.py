@@ -11,12 +11,13 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from infrastructure.rpc.workflows.methods import SERVICE
-from tests.e2e import requests
-from tests.e2e.client import Client, Refused, refused
-from tests.e2e.records import assert_consistent, events_of, value
-from tests.e2e.service import Service
 from tests.faults.proxy import Fault, Proxy
-from tests.faults.waiting import until, wait_for_the_lock
+from tests.support import requests
+from tests.support.client import Client, Refused, refused
+from tests.support.database import value
+from tests.support.records import assert_consistent, events_of
+from tests.support.service import Service
+from tests.support.waiting import until, wait_for_the_lock
 
 OTHERS_WAIT_AT_MOST = 5.0  # seconds
 HEAD_START = 0.5  # seconds that the second has left when the time of the first is over

@@ -2,10 +2,10 @@
 
 from contextlib import closing
 
-from tests.domain.given import ID, create, increment
-from tests.e2e.records import select
 from tests.faults.proxy import Fault, Proxy
 from tests.faults.writers import writer
+from tests.support.database import select
+from tests.support.given import ID, create, increment
 
 _POSITIONS = """
     SELECT notification_id FROM workflow_events WHERE originator_id = %s ORDER BY originator_version

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.infrastructure.direct_server import (
+from tests.support.direct_server import (
     ECHO,
     HOLD,
     Direct,

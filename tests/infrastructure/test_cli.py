@@ -13,10 +13,7 @@ from psycopg.conninfo import make_conninfo
 from infrastructure.client.target import SERVICE
 from infrastructure.lanes.refusals import Overloaded
 from infrastructure.rpc.errors import DETAILS_KEY, refusal_of
-from tests.conftest import execute
-from tests.e2e.records import value
-from tests.e2e.service import Service
-from tests.infrastructure.commands import (
+from tests.support.command_line import (
     NOWHERE,
     answer,
     grpc_server,
@@ -24,6 +21,8 @@ from tests.infrastructure.commands import (
     refusal,
     workflows,
 )
+from tests.support.database import execute, value
+from tests.support.service import Service
 
 NO_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e6f"
 NIGHTLY = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 from application.ports import View
 from application.queries import OTHER_BYTES, Page
 from infrastructure.rpc.workflows import convert
-from tests.domain.given import ID, created, terminated, workflow
+from tests.support.given import ID, created, terminated, workflow
 
 
 def test_a_listed_workflow_without_name_and_payload_fits_into_its_allowance() -> None:

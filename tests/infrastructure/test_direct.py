@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from infrastructure.wire.direct import Call
-from tests.infrastructure.direct_server import (
+from tests.support.direct_server import (
     ECHO,
     HOLD,
     SOON,

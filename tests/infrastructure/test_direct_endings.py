@@ -11,8 +11,7 @@ import grpc
 import pytest
 
 from infrastructure.wire.direct import Call
-from tests.faults.waiting import until
-from tests.infrastructure.direct_server import (
+from tests.support.direct_server import (
     ECHO,
     HOLD,
     SOON,
@@ -23,6 +22,7 @@ from tests.infrastructure.direct_server import (
     error_of,
     serving,
 )
+from tests.support.waiting import until
 
 
 def cancel(calling: "grpc.Future[bytes]") -> None:

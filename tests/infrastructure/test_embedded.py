@@ -16,7 +16,7 @@ from infrastructure.postgres import embedded
 from infrastructure.postgres.database import DatabaseUnusable, database
 from infrastructure.postgres.embedded import EmbeddedPostgres, NotReady
 from infrastructure.settings import Settings
-from tests.e2e.waiting import until
+from tests.support.waiting import until
 
 Control = Callable[..., Any]
 

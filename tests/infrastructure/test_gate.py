@@ -16,8 +16,8 @@ from infrastructure.lanes.refusals import CallerLeft, Draining
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import Method, Reply, guarded
 from infrastructure.wire.direct import Metadata
-from tests.domain.given import ID
-from tests.infrastructure.direct_server import serving
+from tests.support.direct_server import serving
+from tests.support.given import ID
 
 SOON = 60.0  # seconds: patience with a slow machine, not an expectation
 EMPTY = pb.GetWorkflowResponse()

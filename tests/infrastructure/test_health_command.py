@@ -9,8 +9,8 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from infrastructure.cli.health import ALIVE, READY
-from tests.e2e.service import Service
-from tests.infrastructure.commands import answer, grpc_server, one_line, refusal, workflows
+from tests.support.command_line import answer, grpc_server, one_line, refusal, workflows
+from tests.support.service import Service
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING

@@ -11,8 +11,8 @@ import pytest
 from infrastructure.lanes.batcher import Limits
 from infrastructure.lanes.lane import Lane
 from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
-from tests.faults.waiting import until
-from tests.infrastructure.callers import SOON, Caller, Callers, Hold
+from tests.support.callers import SOON, Caller, Callers, Hold
+from tests.support.waiting import until
 
 LIMITS = Limits(queue=40, batch=16, batch_bytes=1000, linger=0.001)
 NAME = "worker"

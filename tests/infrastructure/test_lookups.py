@@ -12,8 +12,8 @@ from domain.filters import Filters
 from infrastructure.lanes.lane import Lane
 from infrastructure.lanes.refusals import CallerLeft
 from infrastructure.wiring import LOOKUPS
-from tests.domain.given import OWNER, STRANGER, created, workflow
-from tests.infrastructure.callers import Caller, Callers, Hold
+from tests.support.callers import Caller, Callers, Hold
+from tests.support.given import OWNER, STRANGER, created, workflow
 
 Answers = Callers[Lookup, View]
 

@@ -18,8 +18,8 @@ from application.ports import Origin, StoredDataDamaged
 from domain.commands import Command
 from infrastructure.eventstore.log import Envelope, ReadingRecorder
 from infrastructure.readmodel.rows import SHAPE
-from tests.conftest import OpenStore, execute, open_store
-from tests.domain.given import (
+from tests.support.database import execute
+from tests.support.given import (
     ID,
     LATER,
     NOW,
@@ -35,6 +35,7 @@ from tests.domain.given import (
     update,
     workflow,
 )
+from tests.support.stores import OpenStore, open_store
 
 ORIGIN = Origin("gateway", "req", "trace")
 

@@ -12,9 +12,10 @@ from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 from domain.fields import BUILD_STATUSES, KINDS
 from infrastructure.cli.seed.stories import Delete, Story, stories
 from infrastructure.cli.seed.storyteller import Storyteller
-from tests.e2e.records import assert_consistent, select, value
-from tests.e2e.service import Service
-from tests.infrastructure.commands import answer, one_line, workflows
+from tests.support.command_line import answer, one_line, workflows
+from tests.support.database import select, value
+from tests.support.records import assert_consistent
+from tests.support.service import Service
 
 STEPS = sum(1 + len(story.steps) for story in stories())
 

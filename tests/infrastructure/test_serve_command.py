@@ -15,8 +15,8 @@ from psycopg import connect
 from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.postgres.migrate import available
-from tests.e2e.service import COMMAND, Service
-from tests.infrastructure.commands import answer, one_line
+from tests.support.command_line import answer, one_line
+from tests.support.service import COMMAND, Service
 
 ENDS_WITHIN = 60.0  # seconds: patience with a slow machine, not an expectation
 SECRET = "hunter2"

@@ -21,7 +21,7 @@ from domain.events import EVENT_TYPES, WorkflowEvent
 from infrastructure.eventstore import stored_form
 from infrastructure.eventstore.shapes import SHAPES
 from tests import strategies
-from tests.domain.given import NOW, created, reset
+from tests.support.given import NOW, created, reset
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 ORIGIN = Origin("gateway", "req-1", "trace-1")

@@ -1,8 +1,9 @@
-"""Waiting for a condition, never for a time."""
+"""Waiting for a condition, never for a time; and whether a process is still there."""
 
 import time
 from collections.abc import Callable
 
+import psutil
 import psycopg
 
 _LOCK_HELD = """
@@ -12,8 +13,8 @@ _LOCK_HELD = """
 """
 
 
-def until(condition: Callable[[], bool], within: float = 10.0) -> None:
-    """Waits until a condition holds. Raises TimeoutError where it does not within seconds."""
+def until(condition: Callable[[], object], within: float = 60.0) -> None:
+    """Waits until a condition holds. Raises TimeoutError if it does not within seconds."""
     deadline = time.monotonic() + within
     while not condition():
         if time.monotonic() > deadline:
@@ -25,3 +26,11 @@ def wait_for_the_lock(database: str, held: float = 0.0) -> None:
     """Waits until the append lock is held by a transaction that is so many seconds old."""
     with psycopg.connect(database, autocommit=True) as connection:
         until(lambda: connection.execute(_LOCK_HELD, (held,)).fetchone() is not None)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; a zombie does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.e2e.client import Client
+from tests.support.client import Client
 
 COMMAND = Path(sys.executable).with_name("workflows")
 ANNOUNCED_WITHIN = 120.0  # seconds: patience with a slow machine, not an expectation

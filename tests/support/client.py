@@ -13,7 +13,7 @@ from google.rpc.status_pb2 import Status
 from workflows import workflows_pb2 as pb
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
-from tests.e2e import requests
+from tests.support import requests
 
 M = TypeVar("M", bound=Message)
 Q = TypeVar("Q", bound=Message)

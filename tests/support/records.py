@@ -3,13 +3,12 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Any, cast
-
-import psycopg
+from typing import cast
 
 from domain.workflow import replay
 from infrastructure.eventstore.log import Envelope, WorkflowLog
 from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
+from tests.support.database import select, value
 
 _ROWS = (
     f"SELECT id::text, version, position, created_position, digest, {STATE_COLUMNS} FROM workflows"
@@ -23,18 +22,6 @@ _LEDGER_ASTRAY = """
      AND e.notification_id <= l.position
     WHERE e.notification_id IS NULL
 """
-
-
-def select(dsn: str, query: str, *parameters: object) -> Sequence[tuple[Any, ...]]:
-    """The rows of a query."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        return connection.execute(query, parameters).fetchall()
-
-
-def value(dsn: str, query: str, *parameters: object) -> Any:
-    """The single value of a query."""
-    [(found,)] = select(dsn, query, *parameters)
-    return found
 
 
 def events_of(dsn: str, workflow_id: str) -> Sequence[str]:

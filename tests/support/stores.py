@@ -1,0 +1,51 @@
+"""A store on PostgreSQL as a server process has it, and what it holds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
+
+from domain.events import WorkflowEvent
+from infrastructure.eventstore.log import WorkflowLog
+from infrastructure.eventstore.store import PostgresEventStore
+from infrastructure.postgres.session import Session
+
+_EVENTS = """
+    SELECT topic, notification_id, state FROM workflow_events
+    WHERE originator_id = %s ORDER BY originator_version
+"""
+
+
+@dataclass(frozen=True)
+class OpenStore:
+    """An event store on PostgreSQL, and a view of its events that does not go through load()."""
+
+    dsn: str
+    store: PostgresEventStore
+    log: WorkflowLog
+
+    def history(self, workflow_id: str) -> list[WorkflowEvent]:
+        """A workflow's events, oldest first."""
+        return [envelope.stored.event for envelope in self.log.history(workflow_id)]
+
+    def positions(self, workflow_id: str) -> list[int]:
+        """Where a workflow's events are in the feed."""
+        return [position for _, position, _ in self.rows(workflow_id)]
+
+    def rows(self, workflow_id: str) -> list[tuple[str, int, bytes]]:
+        """A workflow's stored events: name, position and bytes of each, oldest first."""
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute(_EVENTS, (workflow_id,)).fetchall()
+
+
+@contextmanager
+def open_store(dsn: str) -> Iterator[OpenStore]:
+    """A store on a session and a log of its own, as another server process would have them."""
+    session = Session(dsn)
+    with WorkflowLog(dsn) as log:
+        try:
+            yield OpenStore(dsn, PostgresEventStore(session, log, lambda: datetime.now(UTC)), log)
+        finally:
+            session.close()
