@@ -104,6 +104,17 @@ class Change:
         """The stream version after this change."""
         return self.base_version + len(self.events)
 
+    def position(self, version: int, end: int) -> int:
+        """The feed position at which the stream has this version, if the change ends at `end`.
+
+        `version` lies between `base_version` and the version after the change. The events of a
+        change stand one after the other, so this is the one place that counts positions. The
+        version that the change was decided on keeps the position that it has.
+        """
+        if self.base and version == self.base.version:
+            return self.base.position
+        return end - (self.version - version)
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -131,7 +142,8 @@ class EventStore(Protocol):
         its stream has moved on or one of its keys is taken: decide it again. Positions are
         gapless and in commit order. What is answered is durable.
 
-        Raises StoreUnavailable (nothing recorded), OutcomeUnknown, or AppendRefused.
+        Raises StoreUnavailable (nothing recorded), OutcomeUnknown, or AppendRefused. Any other
+        exception is raised before anything is recorded.
         """
         ...
 

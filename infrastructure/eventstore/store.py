@@ -133,6 +133,5 @@ def _positions(changes: Sequence[Change], last_position: int) -> Mapping[str, in
     positions = {}
     for change in changes:
         last_position += len(change.events)
-        unmoved = change.base if not change.events else None
-        positions[change.workflow_id] = unmoved.position if unmoved else last_position
+        positions[change.workflow_id] = change.position(change.version, last_position)
     return positions

@@ -2,7 +2,8 @@
 
 import pytest
 
-from application.handler import CommandHandler, Outcome, Submission
+from application.draft import Outcome, Submission
+from application.handler import CommandHandler
 from application.ports import Origin
 from domain.commands import Command
 from tests.support.memory import MemoryEventStore, Troubled

@@ -8,7 +8,8 @@ from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from application.handler import CommandHandler, Done, Outcome, Submission
+from application.draft import Done, Outcome, Submission
+from application.handler import CommandHandler
 from application.ports import (
     NewEvent,
     Origin,

@@ -4,7 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from application.handler import CommandHandler, Contended, Done
+from application.draft import Done
+from application.handler import CommandHandler, Contended
 from application.ports import (
     AppendRefused,
     EventStore,
@@ -128,27 +129,65 @@ def test_the_last_attempt_can_still_succeed(watched: Troubled, memory: MemoryEve
     assert isinstance(outcome, Done)
 
 
+ANY_FAULT = pytest.mark.parametrize(
+    "fault",
+    [
+        AppendRefused("test"),
+        StoredDataDamaged("test"),
+        UnicodeEncodeError("latin-1", "€", 0, 1, "test"),
+        KeyError("unforeseen"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+
+
+@ANY_FAULT
 @pytest.mark.parametrize("place", range(5))
-def test_a_command_that_the_store_cannot_hold_fails_alone(
-    handler: CommandHandler, watched: Troubled, memory: MemoryEventStore, place: int
+def test_a_command_that_cannot_be_appended_fails_alone(
+    handler: CommandHandler,
+    watched: Troubled,
+    memory: MemoryEventStore,
+    place: int,
+    fault: Exception,
 ) -> None:
     ids = [str(UUID(int=UUID(ID).int + number)) for number in range(5)]
-    watched.poison = {ids[place]}
+    watched.poison = {ids[place]: fault}
     outcomes = handle(handler, *(create(id=i) for i in ids))
-    assert isinstance(outcomes.pop(place), AppendRefused)
+    assert outcomes.pop(place) is fault
     assert [type(outcome) for outcome in outcomes] == [Done] * 4
     assert [memory.history(i) for i in ids if i != ids[place]] == [[created()]] * 4
     assert memory.history(ids[place]) == []
 
 
-def test_a_stream_that_cannot_be_read_is_the_fault_of_its_commands_alone(
-    handler: CommandHandler, watched: Troubled
+@ANY_FAULT
+def test_a_stream_that_cannot_be_loaded_fails_its_own_commands_alone(
+    handler: CommandHandler, watched: Troubled, fault: Exception
 ) -> None:
     handle(handler, create(), create(id=OTHER_ID))
-    watched.damaged = {ID}
-    outcomes = handle(handler, increment(id=OTHER_ID), increment(), create(id=THIRD_ID), delete())
-    kinds = [type(outcome) for outcome in outcomes]
-    assert kinds == [Done, StoredDataDamaged, Done, StoredDataDamaged]
+    watched.damaged = {ID: fault}
+    done, refused, new, again = handle(
+        handler, increment(id=OTHER_ID), increment(), create(id=THIRD_ID), delete()
+    )
+    assert (type(done), type(new)) == (Done, Done)
+    assert refused is fault
+    assert again is fault
+
+
+@pytest.mark.parametrize("broken", [{"payload": None}, {"name": "\ud800"}], ids=["decide", "key"])
+def test_a_command_that_cannot_be_decided_fails_alone_and_leaves_no_trace(
+    handler: CommandHandler, memory: MemoryEventStore, broken: dict[str, object]
+) -> None:
+    poison = update(name="hourly", idempotency_key="key")
+    for name, value in broken.items():
+        object.__setattr__(poison, name, value)  # As no checked command could be.
+    done, refused, counted = handle(handler, create(), poison, increment())
+    assert isinstance(refused, Exception)
+    assert (done, counted) == (
+        Done(ID, version=1, position=1, threshold_reached=False),
+        Done(ID, version=2, position=2, threshold_reached=False),
+    )
+    assert memory.history(ID) == [created(), failed(1, at=LATER)]
+    assert memory.ledger == {}
 
 
 FAULTS = pytest.mark.parametrize("fault", [StoreUnavailable("test"), OutcomeUnknown("test")])

@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 from uuid_utils import uuid7
 
-from application.handler import CommandHandler, Done, Submission
+from application.draft import Done, Submission
+from application.handler import CommandHandler
 from application.ports import Origin
 from domain.commands import Command, CreateWorkflow, IncrementFailures
 from infrastructure.eventstore.log import WorkflowLog

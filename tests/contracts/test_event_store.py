@@ -28,6 +28,7 @@ ORIGIN = Origin("gateway", "req", "trace")
 THIRD_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e71"
 KEY = LedgerKey("create/alice", "key")
 OTHER_KEY = LedgerKey("create/alice", "other")
+KEYS_OF_VERSIONS = tuple(LedgerKey("update/alice", str(version)) for version in range(1, 5))
 
 
 @dataclass(frozen=True)
@@ -157,11 +158,22 @@ def test_a_change_left_out_can_be_decided_again(subject: Subject) -> None:
     assert subject.append(subject.change(ID, failed(2))) == {ID: 3}
 
 
-def test_a_recorded_key_answers_with_the_position_of_its_change(subject: Subject) -> None:
-    asked = entry(version=2, reached=True)
-    subject.append(subject.change(OTHER_ID, created()))
-    subject.append(subject.change(ID, created(), failed(1), ledger={KEY: asked}))
-    assert subject.load(keys=(KEY,)).ledger == {KEY: replace(asked, position=3)}
+def test_a_recorded_key_has_the_position_of_its_own_version(subject: Subject) -> None:
+    """A change holds a whole batch's commands: a key may stand for any version of it."""
+    subject.append(subject.change(OTHER_ID, created()), subject.change(ID, created()))
+    ledger = {
+        key: entry(version=version, reached=version == 3)
+        for version, key in enumerate(KEYS_OF_VERSIONS, 1)
+    }
+    subject.append(
+        subject.change(OTHER_ID, failed(1)),
+        subject.change(ID, failed(1), failed(2), terminated(), ledger=ledger),
+    )
+    assert subject.positions(ID) == [2, 4, 5, 6]
+    assert subject.load(keys=KEYS_OF_VERSIONS).ledger == {
+        key: replace(ledger[key], position=position)
+        for key, position in zip(KEYS_OF_VERSIONS, [2, 4, 5, 6], strict=True)
+    }
 
 
 def test_a_taken_key_leaves_its_whole_change_out_but_no_other(subject: Subject) -> None:

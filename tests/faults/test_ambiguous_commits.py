@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from application.handler import Done
+from application.draft import Done
 from application.ports import OutcomeUnknown, StoreUnavailable
 from domain.commands import Command
 from infrastructure.eventstore import store

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from application.handler import Done
+from application.draft import Done
 from application.ports import (
     AppendRefused,
     Change,

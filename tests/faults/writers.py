@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from application.handler import CommandHandler, Done, Submission
+from application.draft import Done, Submission
+from application.handler import CommandHandler
 from application.ports import EventStore, Origin
 from domain.commands import Command
 from infrastructure.eventstore.log import WorkflowLog

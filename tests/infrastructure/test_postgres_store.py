@@ -13,7 +13,8 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.utils import get_topic
 
-from application.handler import CommandHandler, Done, Outcome, Submission
+from application.draft import Done, Outcome, Submission
+from application.handler import CommandHandler
 from application.ports import Origin, StoredDataDamaged
 from domain.commands import Command
 from infrastructure.eventstore.log import Envelope, ReadingRecorder

@@ -5,14 +5,12 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from application.ports import (
-    AppendRefused,
     Change,
     EventStore,
     LedgerEntry,
     LedgerKey,
     Loaded,
     NewEvent,
-    StoredDataDamaged,
     Stream,
 )
 from domain.events import WorkflowEvent
@@ -63,10 +61,10 @@ class MemoryEventStore:
             assert workflow is not None
             stream = Stream(workflow, change.version, len(self.feed), digest)
             self._streams[change.workflow_id] = stream
-        position = self._streams[change.workflow_id].position
+        end = self._streams[change.workflow_id].position
         for key, entry in change.ledger.items():
-            self.ledger[key] = replace(entry, position=position)
-        return position
+            self.ledger[key] = replace(entry, position=change.position(entry.version, end))
+        return end
 
 
 @dataclass
@@ -74,15 +72,15 @@ class Troubled:
     """A store behind which things happen: it counts what is asked of it, and meddles.
 
     `before_append` and `before_load` hold what happens once each, in order: a fault is raised, a
-    callable is called (others being faster), None lets the call pass. A workflow in `poison` is
-    refused in an append, one in `damaged` cannot be loaded, whatever stands beside them.
+    callable is called (others are faster), None lets the call pass. A workflow in `poison` fails
+    every append that it is part of, one in `damaged` every load, with the exception given.
     """
 
     store: EventStore
     before_append: list[Exception | Callable[[], object] | None] = field(default_factory=list)
     before_load: list[Exception | Callable[[], object] | None] = field(default_factory=list)
-    poison: set[str] = field(default_factory=set)
-    damaged: set[str] = field(default_factory=set)
+    poison: dict[str, Exception] = field(default_factory=dict)
+    damaged: dict[str, Exception] = field(default_factory=dict)
     loads: list[set[str]] = field(default_factory=list)
     appends: list[list[str]] = field(default_factory=list)
 
@@ -90,8 +88,7 @@ class Troubled:
         """See EventStore.load."""
         self.loads.append(set(ids))
         _happen(self.before_load)
-        if self.damaged.intersection(ids):
-            raise StoredDataDamaged("damaged by the test")
+        _fail(self.damaged, ids)
         return self.store.load(ids, keys)
 
     def append(self, changes: Sequence[Change]) -> Mapping[str, int]:
@@ -99,9 +96,14 @@ class Troubled:
         ids = [change.workflow_id for change in changes]
         self.appends.append(ids)
         _happen(self.before_append)
-        if self.poison.intersection(ids):
-            raise AppendRefused("poisoned by the test")
+        _fail(self.poison, ids)
         return self.store.append(changes)
+
+
+def _fail(faults: Mapping[str, Exception], ids: Collection[str]) -> None:
+    for workflow_id in ids:
+        if fault := faults.get(workflow_id):
+            raise fault
 
 
 def _happen(planned: list[Exception | Callable[[], object] | None]) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from workflows import workflows_pb2 as pb
 
-from application.handler import Done
+from application.draft import Done
 from application.ports import View
 from application.queries import Page
 from domain import commands, fields

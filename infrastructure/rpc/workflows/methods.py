@@ -8,7 +8,7 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError, Message
 from workflows import workflows_pb2 as pb
 
-from application.handler import Done, Submission
+from application.draft import Done, Submission
 from application.ports import View
 from application.queries import Lookup, Page, PageRequest
 from domain.commands import Command

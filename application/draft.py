@@ -1,0 +1,129 @@
+"""What a batch of commands leads to: decided in order, recorded by nobody yet.
+
+A draft is pure. It is given what the store holds, decides each command on the state that the
+commands before it lead to, and gathers one change for each workflow. When the store has recorded
+the changes, `settle` gives each command its outcome.
+
+Every answer is provisional until then. It may rest on a change that the store leaves out, because
+another process was faster. Such a command has no outcome: it must be decided again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from application.ledger import check_repeat, request_hash
+from application.ports import Change, LedgerEntry, LedgerKey, Loaded, NewEvent, Origin
+from domain.commands import Command
+from domain.workflow import decide, replay
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A command and who asked for it."""
+
+    command: Command
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The answer to a command that was accepted.
+
+    `version` is the stream version that the answer reflects. `position` is the feed position up
+    to which the command's effect is contained. `replayed` is true if the ledger answered.
+    """
+
+    workflow_id: str
+    version: int
+    position: int
+    threshold_reached: bool
+    replayed: bool = False
+
+
+Outcome = Done | Exception
+"""What became of a command: done, or the refusal or fault that ended it."""
+
+
+class Draft:
+    """The decisions on one batch, and the changes that follow from them."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self._changes: dict[str, Change] = {}
+        self._keys: set[LedgerKey] = set()
+        self._answers: list[tuple[int, str, Outcome | None]] = []
+
+    @property
+    def changes(self) -> Sequence[Change]:
+        """What the store must record: at most one change for each workflow."""
+        return list(self._changes.values())
+
+    def decide(self, place: int, submission: Submission, key: LedgerKey | None) -> None:
+        """Decides the command at this place of the batch; `key` is its ledger key, if any.
+
+        Whatever deciding raises is the outcome of this command alone and leaves no trace.
+        """
+        command = submission.command
+        answer: Outcome | None
+        try:
+            answer = self._decide(command, submission.origin, key)
+        except Exception as refusal:  # noqa: BLE001 - a fault in one must not harm its neighbours
+            answer = refusal
+        self._answers.append((place, command.id, answer))
+
+    def settle(self, ends: Mapping[str, int]) -> dict[int, Outcome]:
+        """The outcomes by place, once the store has recorded the changes.
+
+        `ends` gives the feed position of the last event of each recorded change, by workflow id.
+        Commands that must be decided again are absent from the result.
+        """
+        outcomes: dict[int, Outcome] = {}
+        for place, workflow_id, answer in self._answers:
+            if answer is None:
+                continue
+            change = self._changes.get(workflow_id)
+            if change is None:
+                outcomes[place] = answer
+            elif workflow_id in ends:
+                outcomes[place] = _placed(answer, change, ends[workflow_id])
+        return outcomes
+
+    def _decide(self, command: Command, origin: Origin, key: LedgerKey | None) -> Done | None:
+        if key in self._keys:
+            return None  # A twin of this command is in the draft: its ledger entry will answer.
+        stream = self._loaded.streams.get(command.id)
+        if key and (entry := self._loaded.ledger.get(key)):
+            check_repeat(entry, command, stream.workflow if stream else None)
+            return _repeated(entry)
+        change = self._changes.get(command.id)
+        before = change.workflow if change else stream.workflow if stream else None
+        events = decide(before, command)
+        after = replay(events, before)
+        if after is None:
+            raise ValueError(f"{type(command).__name__} led to no workflow")
+        change = change or Change(command.id, stream, after)
+        version = change.version + len(events)
+        done = Done(command.id, version, stream.position if stream else 0, after.threshold_reached)
+        if key:
+            entry = LedgerEntry(command.id, request_hash(command), version, done.threshold_reached)
+            change.ledger[key] = entry  # The last step that can fail is behind us.
+            self._keys.add(key)
+        if events or key:
+            change.workflow = after
+            change.events += [NewEvent(e, origin, key.key if key else "") for e in events]
+            self._changes[command.id] = change
+        return done
+
+
+def _repeated(entry: LedgerEntry) -> Done:
+    return Done(
+        entry.workflow_id, entry.version, entry.position, entry.threshold_reached, replayed=True
+    )
+
+
+def _placed(answer: Outcome, change: Change, end: int) -> Outcome:
+    """The answer with its position in the feed, now that the change is recorded."""
+    if not isinstance(answer, Done) or answer.replayed:
+        return answer
+    position = change.position(answer.version, end)
+    return Done(answer.workflow_id, answer.version, position, answer.threshold_reached)
