@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 50052
+# Most tests wait for servers, so more of them than there are processors may run at once.
+PROCESSES ?= 4
 
 .PHONY: help run test lint types layers proto proto-check proto-image unit bench lock clean
 
@@ -39,7 +41,7 @@ layers: $(VENV)/.dev ## Checks that imports point inwards only.
 	@$(BIN)/lint-imports --no-cache
 
 unit: $(VENV)/.dev ## Runs all tests.
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 proto: $(VENV)/.dev ## Generates the stubs from proto/.
 	@$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \

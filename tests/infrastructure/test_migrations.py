@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 import psycopg
 import pytest
 
-from infrastructure.postgres import migrations
+from infrastructure.postgres import migrate as migrations
 from infrastructure.postgres.migrate import Migration, SchemaMismatch, available, migrate
 
 MIGRATION_NAMES = [migration.name for migration in available()]
