@@ -1,4 +1,4 @@
-"""Get and List."""
+"""Get and List: what a caller may read of current workflows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from domain.filters import Filters
 from domain.workflow import visible
 
 MAX_PAGE_BYTES = 3 * 1024 * 1024
-"""What a page holds at most, unless one workflow is larger: clients take 4 MiB by default."""
+"""The most that a page holds, unless its first workflow is larger: clients accept 4 MiB."""
 OTHER_BYTES = 256
-"""Room for all of a listed workflow but its name and payload: id, numbers, times and framing."""
+"""Room for a listed workflow without its name and payload: id, times, counts and framing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a list, newest first; the cursor is empty on the last one."""
+    """Part of a list, newest workflow first; the cursor is empty on the last page."""
 
     views: Sequence[View]
     cursor: str
@@ -26,14 +26,14 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A question for one workflow by a user, or by a service, whose user is empty."""
+    """Asks for one workflow: as its owner, or as a service with an empty `user_id`."""
 
     workflow_id: str
     user_id: str
 
     @classmethod
     def by_owner(cls, workflow_id: str, user_id: str) -> "Lookup":
-        """For a user's own workflow. Raises InvalidFields."""
+        """Asks for a workflow that this user must own. Raises InvalidFields."""
         fields.refuse_invalid(
             ("id", fields.workflow_id(workflow_id)), ("user_id", fields.required_text(user_id))
         )
@@ -41,58 +41,63 @@ class Lookup:
 
     @classmethod
     def by_service(cls, workflow_id: str) -> "Lookup":
-        """For any workflow. Raises InvalidFields."""
+        """Asks for a workflow whoever owns it. Raises InvalidFields."""
         fields.refuse_invalid(("id", fields.workflow_id(workflow_id)))
         return cls(workflow_id, "")
 
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """A question for the page of a user's list after a cursor, or for the first."""
+    """Asks for the page of a user's list that follows a cursor; the first if it is empty."""
 
     user_id: str
     filters: Filters
     cursor: str
 
     def __post_init__(self) -> None:
-        """Raises InvalidFields."""
+        """Raises InvalidFields if the user id is outside its bounds."""
         fields.refuse_invalid(("user_id", fields.required_text(self.user_id)))
 
 
 class Queries:
-    """What may be read: a batch of questions in, an answer or a refusal for each out."""
+    """Reads for a batch of callers at once: a result or a refusal for each, in order."""
 
     def __init__(self, views: WorkflowViews, cursors: Cursors, page_size: int) -> None:
+        """A page holds at most `page_size` workflows."""
         self._views = views
         self._cursors = cursors
         self._page_size = page_size
 
     def look_up(self, batch: Sequence[Lookup]) -> list[View | Exception]:
-        """The workflows, read together; WorkflowNotFound for what a caller may not see.
+        """The workflows, read together; WorkflowNotFound for one that a caller may not see.
 
-        Raises StoreUnavailable for them all.
+        Raises StoreUnavailable if none of them could be read.
         """
         found = self._views.get({lookup.workflow_id for lookup in batch})
         return [_seen(found.get(lookup.workflow_id), lookup) for lookup in batch]
 
     def pages(self, batch: Sequence[PageRequest]) -> list[Page | Exception]:
-        """The pages, each read by itself; InvalidFields for a cursor of another list.
+        """The pages, one after the other; InvalidFields for a cursor of another list.
 
-        Raises StoreUnavailable for them all.
+        Raises StoreUnavailable if one of them could not be read.
         """
         return [self._page(request) for request in batch]
 
     def _page(self, asked: PageRequest) -> Page | Exception:
-        user_id, filters, cursor = asked.user_id, asked.filters, asked.cursor
-        try:
-            before = self._cursors.read(cursor, user_id, filters) if cursor else None
-        except InvalidFields as refused:
-            return refused
-        listed = self._views.page(user_id, filters, before, self._page_size + 1)
-        page = listed[: min(self._page_size, _that_fit(listed))]
-        more = len(listed) > len(page)
-        end = self._cursors.write(user_id, filters, page[-1].created_position) if more else ""
-        return Page([row.view for row in page], end)
+        before = None
+        if asked.cursor:
+            try:
+                before = self._cursors.read(asked.cursor, asked.user_id, asked.filters)
+            except InvalidFields as refusal:
+                return refusal
+        # One more than a page holds: it shows whether another page follows.
+        listed = self._views.page(asked.user_id, asked.filters, before, self._page_size + 1)
+        count = _count_that_fits(listed, self._page_size)
+        page = [row.view for row in listed[:count]]
+        if count == len(listed):
+            return Page(page, "")
+        last = listed[count - 1].created_position
+        return Page(page, self._cursors.write(asked.user_id, asked.filters, last))
 
 
 def _seen(view: View | None, lookup: Lookup) -> View | Exception:
@@ -105,12 +110,17 @@ def _seen(view: View | None, lookup: Lookup) -> View | Exception:
     return view
 
 
-def _that_fit(listed: Sequence[ListedView]) -> int:
-    """How many of these fit into one page's bytes: at least one."""
+def _count_that_fits(listed: Sequence[ListedView], page_size: int) -> int:
+    """How many of the listed workflows one page holds; the first one fits whatever its size."""
     room = MAX_PAGE_BYTES
-    for count, row in enumerate(listed):
+    for count, row in enumerate(listed[:page_size]):
         workflow = row.view.workflow
-        room -= len(workflow.payload.encode()) + len(workflow.name.encode()) + OTHER_BYTES
+        room -= _size(workflow.payload) + _size(workflow.name) + OTHER_BYTES
         if room < 0 and count:
             return count
-    return len(listed)
+    return min(len(listed), page_size)
+
+
+def _size(text: str) -> int:
+    """The bytes of a text in UTF-8, without a copy of it in the usual case."""
+    return len(text) if text.isascii() else len(text.encode())
