@@ -1,15 +1,12 @@
 """All settings of the service, each from the environment (WORKFLOWS_...) or from a flag."""
 
-import ipaddress
 from pathlib import Path
 from typing import Annotated
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-_LAST_PORT = 65535
+from infrastructure.address import DEFAULT_ADDRESS, Address
 
 
 class Settings(BaseSettings):
@@ -21,7 +18,7 @@ class Settings(BaseSettings):
 
     listen: Annotated[
         str, Field(description="Address to serve on, host:port; without authentication, loopback.")
-    ] = "127.0.0.1:50052"
+    ] = DEFAULT_ADDRESS
     database_url: Annotated[
         SecretStr | None,
         Field(description="PostgreSQL 17 or newer as a URL or DSN; unset: the embedded one."),
@@ -42,20 +39,21 @@ class Settings(BaseSettings):
     @field_validator("listen")
     @classmethod
     def _loopback_only(cls, listen: str) -> str:
-        host, _, port = listen.rpartition(":")
-        is_port = port.isdecimal() and int(port) <= _LAST_PORT
-        if not is_port or not host or (":" in host and not host.startswith("[")):
-            raise ValueError(f"{listen!r} is no host:port such as 127.0.0.1:50052")
-        if not _is_loopback(host):
+        address = Address.parse(listen)
+        if not address.is_loopback:
             raise ValueError(
-                f"{host} can be reached from elsewhere, and there is no authentication yet;"
-                " use a loopback address such as 127.0.0.1"
+                f"{address.host} can be reached from elsewhere, and there is no authentication"
+                " yet; use a loopback address such as 127.0.0.1"
             )
         return listen
 
     @field_validator("database_url")
     @classmethod
     def _readable(cls, database_url: SecretStr | None) -> SecretStr | None:
+        # Imported when needed: the command line reads settings' texts without a database's library.
+        from psycopg import ProgrammingError  # noqa: PLC0415 - as above
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - as above
+
         try:
             conninfo_to_dict(database_url.get_secret_value() if database_url else "")
         except ProgrammingError as unreadable:
@@ -64,12 +62,3 @@ class Settings(BaseSettings):
                 "is no PostgreSQL URL or DSN such as postgresql://user@host:5432/workflows"
             ) from unreadable
         return database_url
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from infrastructure.cli.options import Json, Target
 from infrastructure.cli.rendering import failures_shown
-from infrastructure.client.target import DEFAULT_TARGET, SERVICE, Json, Target, connected, has_code
+from infrastructure.client.channel import connected, has_code
+from infrastructure.client.target import DEFAULT_TARGET, SERVICE
 
 ALIVE = ""  # the health protocol's name of the whole process
 READY = SERVICE.full_name

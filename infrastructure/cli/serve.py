@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from infrastructure.cli.options import Json
 from infrastructure.cli.rendering import give_up
-from infrastructure.client.target import Json
 from infrastructure.postgres.database import Database, DatabaseUnusable, database
 from infrastructure.postgres.migrate import SchemaMismatch
 from infrastructure.postgres.migrate import migrate as apply_migrations

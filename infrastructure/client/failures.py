@@ -1,4 +1,4 @@
-"""What a failed call says: its status with the google.rpc details, and what to do about it."""
+"""A failed call as data: its status, the google.rpc details, and a hint what to do."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,19 +13,20 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
-from infrastructure.client.target import DEFAULT_TARGET
-from infrastructure.rpc.errors import DETAILS_KEY
+from infrastructure.client.target import DEFAULT_TARGET, is_loopback
 
 Detail = dict[str, Any]
 
-# In the order in which gRPC looks at them; the first that is set counts.
+DETAILS_KEY = "grpc-status-details-bin"
+"""The key of the trailing metadata in which gRPC carries a google.rpc.Status."""
+
+# In the order in which gRPC reads them; the first that is set counts.
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
-_LOOPBACK = ("127.", "localhost:", "[::1]:")
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that failed; `hint` is what to do where the service itself did not say."""
+    """A failed call. `hint` says what to do, if the service itself gave no details."""
 
     code: str
     message: str
@@ -82,13 +83,12 @@ def _unreachable(target: str) -> str:
     lines = [f"Is the service running at {target}?"]
     if target == DEFAULT_TARGET:
         lines.append("  Start it: workflows serve")
-    elif target.startswith(_LOOPBACK):
+    elif is_loopback(target):
         lines.append(f"  Start it: workflows serve --listen {target}")
     lines.append("  If it listens elsewhere, say where: --target host:port")
-    if proxy := next((name for name in _PROXIES if os.environ.get(name)), None):
+    proxy = next((name for name in _PROXIES if os.environ.get(name)), None)
+    if proxy and not is_loopback(target):
         host = target.rpartition(":")[0]
-        lines.append(
-            f"{proxy} is set, and gRPC clients obey it even for 127.0.0.1.\n"
-            f"  Unset it, or set no_proxy={host}"
-        )
+        lines.append(f"{proxy} is set, so the call goes by that proxy.")
+        lines.append(f"  To go directly, unset it, or set no_proxy={host}")
     return "\n".join(lines)

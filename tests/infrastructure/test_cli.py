@@ -193,9 +193,14 @@ def test_an_unreachable_service_is_told_with_what_to_do(command: list[str]) -> N
     assert "proxy" not in said
 
 
-def test_a_proxy_that_stands_in_the_way_is_named() -> None:
-    said = refusal("health", "--target", "127.0.0.1:2", http_proxy=f"http://{NOWHERE}")
-    assert "http_proxy is set, and gRPC clients obey it even for 127.0.0.1" in said
+def test_a_proxy_never_stands_before_this_machine(target: str) -> None:
+    request = ("call", "ListWorkflows", '{"user_id": "nobody"}', "--target", target)
+    assert workflows(*request, http_proxy=f"http://{NOWHERE}").exit_code == 0
+
+
+def test_a_proxy_on_the_way_to_another_machine_is_named() -> None:
+    request = ("call", "ListWorkflows", "--timeout", "0.2", "--target", "192.0.2.1:2")
+    assert "http_proxy is set" in refusal(*request, http_proxy=f"http://{NOWHERE}")
 
 
 @pytest.mark.parametrize("target", ["", "127.0.0.1", "http://127.0.0.1:1", "127.0.0.1:65536", ":1"])

@@ -12,10 +12,12 @@ from rich.text import Text
 from workflows import workflows_pb2 as pb
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
+from infrastructure.cli.options import Json, Target
 from infrastructure.cli.rendering import failures_shown
 from infrastructure.cli.seed.stories import Story, stories
 from infrastructure.cli.seed.storyteller import ANSWER_WITHIN, Storyteller
-from infrastructure.client.target import DEFAULT_TARGET, Json, Target, connected
+from infrastructure.client.channel import connected
+from infrastructure.client.target import DEFAULT_TARGET
 
 Listed = Mapping[str, Sequence[pb.WorkflowsByUserIDResponse]]
 

@@ -19,7 +19,7 @@ from infrastructure.cli.seed.stories import (
     Story,
     Terminate,
 )
-from infrastructure.client.target import has_code, trailing_of
+from infrastructure.client.channel import has_code, trailing_of
 
 ANSWER_WITHIN = 10.0  # seconds
 
