@@ -14,8 +14,8 @@ from rich.table import Table
 from infrastructure.cli.options import Json
 from infrastructure.cli.rendering import give_up
 from infrastructure.postgres.database import Database, DatabaseUnusable, database
-from infrastructure.postgres.migrate import SchemaMismatch
 from infrastructure.postgres.migrate import migrate as apply_migrations
+from infrastructure.postgres.stored_functions import SchemaMismatch
 from infrastructure.process.supervisor import Supervisor, reserved
 from infrastructure.process.worker import serve_one
 from infrastructure.rpc.server import AddressInUse

@@ -1,4 +1,4 @@
-"""The changes of one append as append_events() takes them: arrays, and JSON for its record sets."""
+"""The changes of one append as append_events_v1() takes them: arrays and JSON."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -18,7 +18,7 @@ Parameters = tuple[str, str, str | None, str | None, str | None, str | None, str
 def parameters(
     changes: Sequence[Change], now: datetime, created_at: Callable[[str], int]
 ) -> Parameters:
-    """All but the first parameter of append_events().
+    """All but the first parameter of append_events_v1().
 
     `created_at` tells the feed position of a workflow's creation, for those whose row is written
     anew because it was lost or outdated.

@@ -23,23 +23,23 @@ from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.settlement import settle
 from infrastructure.postgres.connection import BoundedConnection, array_of
 from infrastructure.postgres.session import Session
-from infrastructure.readmodel.rows import SHAPE, STATE_COLUMNS, workflow_of
+from infrastructure.readmodel.rows import ROW_SHAPE, STATE_COLUMNS, workflow_of
 
-# A stream whose row is lost answers too, with an empty row: its events are there.
-_LOAD_STREAMS = f"""
+# A stream whose row is missing is found too, with an empty row: its events are there.
+LOAD_STREAMS = f"""
     SELECT asked.id::text, w.version, w.position, w.digest, w.shape, {STATE_COLUMNS}
     FROM unnest(%s::uuid[]) AS asked(id) LEFT JOIN workflows AS w ON w.id = asked.id
     WHERE w.id IS NOT NULL
        OR EXISTS (SELECT FROM workflow_events AS e WHERE e.originator_id = asked.id)
 """  # noqa: S608 - the columns are a constant
-_LOAD_LEDGER = """
+LOAD_LEDGER = """
     SELECT l.scope, l.key, l.workflow_id::text, l.request_hash, l.version,
            l.threshold_reached, l.position
     FROM json_to_recordset(%s::json) AS k(scope text, key text)
     JOIN command_ledger AS l ON l.scope = k.scope AND l.key = k.key
 """
-_APPEND = (
-    "SELECT last_position, left_out::text[] FROM append_events(%s, %s, %s, %s, %s, %s, %s, %s)"
+APPEND = (
+    "SELECT last_position, left_out::text[] FROM append_events_v1(%s, %s, %s, %s, %s, %s, %s, %s)"
 )
 
 
@@ -83,7 +83,7 @@ class PostgresEventStore:
     def _call(self, append_id: str, changes: Sequence[Change]) -> tuple[int, Sequence[str]]:
         batch = parameters(changes, self._clock(), self._created_at)
         with self._session.connection().cursor() as cursor:
-            cursor.execute(_APPEND, (append_id, *batch))
+            cursor.execute(APPEND, (append_id, *batch))
             [(last_position, left_out)] = cursor.fetchall()
         return last_position, left_out
 
@@ -91,7 +91,7 @@ class PostgresEventStore:
         return self._log.position(workflow_id, 1)
 
     def _stream(self, row: tuple[Any, ...]) -> Stream:
-        if row[4] == SHAPE:
+        if row[4] == ROW_SHAPE:
             return Stream(workflow_of(row[5:]), row[1], row[2], row[3])
         return self._replay(row[0])
 
@@ -118,13 +118,13 @@ def _select(
     wanted = as_json([{"scope": k.scope, "key": k.key} for k in keys])
     if ids and keys:
         with connection.pipeline():
-            found = connection.execute(_LOAD_STREAMS, (array_of(ids),))
-            taken = connection.execute(_LOAD_LEDGER, (wanted,))
+            found = connection.execute(LOAD_STREAMS, (array_of(ids),))
+            taken = connection.execute(LOAD_LEDGER, (wanted,))
             streams, entries = found.fetchall(), taken.fetchall()
     elif ids:
-        streams = connection.execute(_LOAD_STREAMS, (array_of(ids),)).fetchall()
+        streams = connection.execute(LOAD_STREAMS, (array_of(ids),)).fetchall()
     elif keys:
-        entries = connection.execute(_LOAD_LEDGER, (wanted,)).fetchall()
+        entries = connection.execute(LOAD_LEDGER, (wanted,)).fetchall()
     return streams, entries
 
 

@@ -1,4 +1,4 @@
-"""Numbered SQL files that own every table, applied once and in order."""
+"""Numbered SQL files that own every table, applied once and in order; then the functions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,9 @@ from typing import Any
 
 from psycopg import Connection
 
+from infrastructure.postgres import stored_functions
+from infrastructure.postgres.stored_functions import SchemaMismatch
+
 _LOCK = "SELECT pg_advisory_lock(5005200)"
 _UNLOCK = "SELECT pg_advisory_unlock(5005200)"
 _LEDGER = """
@@ -15,10 +18,6 @@ _LEDGER = """
         name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
     )
 """
-
-
-class SchemaMismatch(Exception):
-    """The database was migrated by other files than these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +45,18 @@ def available() -> Sequence[Migration]:
 
 
 def migrate(dsn: str) -> Sequence[str]:
-    """Brings a database to today's schema, and answers with the names of what it applied.
+    """Brings a database to today's schema and returns the names of what it applied.
 
     Any number of processes may do this at once: one works, the others wait and find it done.
-    Raises SchemaMismatch where the database has what these files do not.
+    Raises SchemaMismatch if the database was made by other files than these.
     """
     # A migration may take long, and so may the wait for another's: neither is bounded here.
     with Connection.connect(dsn, autocommit=True) as connection:
         connection.execute(_LOCK)
         try:
             connection.execute(_LEDGER)
-            return [m.name for m in available() if _apply(connection, m)]
+            applied = [m.name for m in available() if _apply(connection, m)]
+            return [*applied, *stored_functions.put_in_place(connection)]
         finally:
             connection.execute(_UNLOCK)
 

@@ -9,7 +9,7 @@ from infrastructure.postgres.connection import array_of
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
 
-_GET = f"SELECT id::text, version, {STATE_COLUMNS} FROM workflows WHERE id = ANY (%s::uuid[])"  # noqa: S608 - constants
+GET = f"SELECT id::text, version, {STATE_COLUMNS} FROM workflows WHERE id = ANY (%s::uuid[])"  # noqa: S608 - constants
 _LIST = f"SELECT id::text, version, created_position, {STATE_COLUMNS} FROM workflows WHERE "  # noqa: S608 - constants
 _CLAUSES = {
     "before": "created_position < %(before)s",
@@ -31,7 +31,7 @@ class PostgresViews:
     def get(self, ids: Collection[str]) -> Mapping[str, View]:
         """See WorkflowViews.get."""
         wanted = array_of(ids)
-        rows = self._session.read(lambda connection: connection.execute(_GET, (wanted,)).fetchall())
+        rows = self._session.read(lambda connection: connection.execute(GET, (wanted,)).fetchall())
         return {row[0]: View(row[0], workflow_of(row[2:]), row[1]) for row in rows}
 
     def page(

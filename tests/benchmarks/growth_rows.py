@@ -11,7 +11,7 @@ from uuid import UUID
 from application.ports import NewEvent, Origin
 from domain.events import Created
 from infrastructure.eventstore import stored_form
-from infrastructure.readmodel.rows import SHAPE
+from infrastructure.readmodel.rows import ROW_SHAPE
 from tests.benchmarks import bodies
 
 BIG_USER = "user-0"
@@ -116,7 +116,7 @@ _EVERY_EVENT = _fields(
     _ONE, UUID("00000000-0000-7000-8000-000000000000").bytes, Created.stored_name.encode()
 )
 _EVERY_WORKFLOW = _fields(
-    _SHORT.pack(SHAPE),
+    _INTEGER.pack(ROW_SHAPE),
     bodies.PAYLOAD.encode(),
     b"http",
     _INTEGER.pack(60),

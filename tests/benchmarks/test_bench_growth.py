@@ -6,7 +6,7 @@ import pytest
 from domain.filters import folded
 from domain.workflow import evolve
 from infrastructure.eventstore import stored_form
-from infrastructure.readmodel.rows import SHAPE, STATE_COLUMNS, workflow_of
+from infrastructure.readmodel.rows import ROW_SHAPE, STATE_COLUMNS, workflow_of
 from tests.benchmarks import growth, growth_rows
 
 BIG, LAST = 120, 250
@@ -35,5 +35,5 @@ def test_loaded_events_and_rows_are_the_services_own(
         state = stored_form.write(recorded, b"", growth_rows.MOMENT)
         digest = stored_form.digest(state)
         assert row[:3] == [1, recorded.event.stored_name, state]
-        assert row[3:9] == [folded(f"Report {number}"), 1, number, number, digest, SHAPE]
+        assert row[3:9] == [folded(f"Report {number}"), 1, number, number, digest, ROW_SHAPE]
         assert workflow_of(tuple(row[9:])) == evolve(None, recorded.event)

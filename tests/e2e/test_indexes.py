@@ -11,8 +11,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from domain.filters import Filters
+from infrastructure.eventstore.store import LOAD_LEDGER, LOAD_STREAMS
 from infrastructure.postgres.connection import configure
-from infrastructure.readmodel.views import list_statement
+from infrastructure.readmodel.views import GET, list_statement
 from tests.support.database import execute
 
 MANY = 200_000
@@ -137,12 +138,20 @@ def test_a_rare_value_is_found_without_reading_others(
     assert rows_read(nodes) <= 2 * LIMIT
 
 
-def test_the_read_of_one_workflow_uses_its_key(connection: psycopg.Connection[Any]) -> None:
-    statement = "SELECT * FROM workflows WHERE id = ANY (%s::uuid[])"
-    ids = connection.execute("SELECT id FROM workflows LIMIT 20").fetchall()
+@pytest.mark.parametrize("statement", [GET, LOAD_STREAMS], ids=["get", "load"])
+def test_workflows_are_read_by_their_key(serving: psycopg.Connection[Any], statement: str) -> None:
+    ids = serving.execute("SELECT id FROM workflows LIMIT 20").fetchall()
     wanted = "{" + ",".join(str(i) for (i,) in ids) + "}"
-    nodes = explained(connection, statement, (wanted,))
-    assert [node["Index Name"] for node in nodes if "Index Name" in node] == ["workflows_pkey"]
+    nodes = explained(serving, statement, (wanted,))
+    used = {node["Index Name"] for node in nodes if "Index Name" in node}
+    assert used - {"workflow_events_pkey"} == {"workflows_pkey"}
+    assert rows_read(nodes) <= 3 * len(ids)
+
+
+def test_ledger_entries_are_read_by_their_key(serving: psycopg.Connection[Any]) -> None:
+    nodes = explained(serving, LOAD_LEDGER, ('[{"scope": "create/big", "key": "k"}]',))
+    assert "command_ledger_pkey" in {node.get("Index Name") for node in nodes}
+    assert not [node for node in nodes if "Seq Scan" in node["Node Type"]]
 
 
 def plan(

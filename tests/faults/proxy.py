@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests.faults.wire import READY, Group, groups
 from tests.support.waiting import wait_for_the_lock
 
-APPEND = b"append_events("
+APPEND = b"append_events_v"
 SETTLEMENT = b"append_id = $"
 
 

@@ -11,7 +11,7 @@ from tests.support.database import execute, value
 from tests.support.waiting import until
 
 COMMIT = b"COMMIT"
-LOCK_AND_WRITE = "SELECT pg_advisory_xact_lock(5005201) IS NULL, append_events(%s)"
+LOCK_AND_WRITE = "SELECT pg_advisory_xact_lock(5005201) IS NULL, append_events_v1(%s)"
 WRITTEN = "SELECT count(*) FROM written"
 
 
@@ -22,7 +22,7 @@ def written(empty_database: str) -> str:
         empty_database,
         """
         CREATE TABLE written (what text);
-        CREATE FUNCTION append_events(what text) RETURNS void LANGUAGE sql
+        CREATE FUNCTION append_events_v1(what text) RETURNS void LANGUAGE sql
         AS 'INSERT INTO written VALUES (what)';
         """,
     )
@@ -80,7 +80,7 @@ def test_a_late_delivery_is_carried_out_after_its_client_has_gone(
 ) -> None:
     client = psycopg.connect(proxy.dsn, autocommit=True)
     proxy.arm(Fault.DELIVER_LATE, APPEND)
-    client.pgconn.send_query_params(b"SELECT append_events('x')", None)
+    client.pgconn.send_query_params(b"SELECT append_events_v1('x')", None)
     client.pgconn.flush()
     assert proxy.acted.wait(5)
     client.close()

@@ -7,9 +7,11 @@ import psycopg
 import pytest
 
 from infrastructure.postgres import migrate as migrations
-from infrastructure.postgres.migrate import Migration, SchemaMismatch, available, migrate
+from infrastructure.postgres.migrate import Migration, available, migrate
+from infrastructure.postgres.stored_functions import SchemaMismatch, known
 
 MIGRATION_NAMES = [migration.name for migration in available()]
+FUNCTION_NAMES = [function.name for function in known()]
 
 
 def recorded(dsn: str) -> list[str]:
@@ -20,7 +22,8 @@ def recorded(dsn: str) -> list[str]:
 
 
 def test_an_empty_database_gets_every_migration_in_order(empty_database: str) -> None:
-    assert list(migrate(empty_database)) == MIGRATION_NAMES == sorted(MIGRATION_NAMES)
+    assert list(migrate(empty_database)) == MIGRATION_NAMES + FUNCTION_NAMES
+    assert sorted(MIGRATION_NAMES) == MIGRATION_NAMES
     assert recorded(empty_database) == MIGRATION_NAMES
 
 
@@ -33,7 +36,7 @@ def test_six_processes_migrate_an_empty_database_at_once(empty_database: str) ->
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(6, mp_context=spawn) as processes:
         applied = list(processes.map(migrate, [empty_database] * 6))
-    assert sorted(name for names in applied for name in names) == MIGRATION_NAMES
+    assert sorted(name for names in applied for name in names) == MIGRATION_NAMES + FUNCTION_NAMES
     assert recorded(empty_database) == MIGRATION_NAMES
 
 

@@ -1,8 +1,8 @@
--- The append of 0003 with what is new apart from what moved on: a new workflow's row is inserted
--- without a look for an old one, a known one's is updated in the columns that can change.
+-- Appends the changes of one batch and returns the last position before it. If a stream has moved on
+-- or a key is taken, records nothing and returns the workflows to leave out.
 --
--- Appends the changes of one batch and answers with the last position before it; or, where a
--- stream moved on or a key is taken, records nothing and answers with the workflows to leave out.
+-- What is new stands apart from what moved on: the row of a new workflow is inserted without a look
+-- for an old one, the row of a known one is updated in the columns that can change.
 --
 -- One statement is one transaction: a client can neither forget the lock nor freeze while it holds
 -- it between two statements. The lock makes the order of positions the order of commits; it is an
@@ -10,10 +10,8 @@
 --
 -- Positions come as offsets from the last one, counted from 1: `offset` of an event, of the last
 -- event of a row, and of the event that a ledger entry stands for. `restored` are the workflows
--- whose row was lost or outdated; they are among the new rows, with the position of their creation.
-DROP FUNCTION append_events(uuid, uuid[], bigint[], json, json, json);
-
-CREATE FUNCTION append_events(
+-- whose row was missing or outdated; they are among the new rows, with the position of their creation.
+CREATE FUNCTION append_events_v1(
     this_append uuid, ids uuid[], base_versions bigint[], restored uuid[],
     new_events json, new_rows json, moved_rows json, new_entries json,
     OUT last_position bigint, OUT left_out uuid[]
@@ -77,7 +75,7 @@ BEGIN
             max_failures integer, log_retention boolean, build_status text, failures integer,
             generation bigint, created_at timestamptz, updated_at timestamptz,
             terminated_at timestamptz, deleted_at timestamptz, version bigint, digest text,
-            shape smallint
+            shape integer
         );
     END IF;
 

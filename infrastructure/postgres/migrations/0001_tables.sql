@@ -1,0 +1,85 @@
+CREATE EXTENSION IF NOT EXISTS btree_gin;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+
+-- The truth: every event of every workflow, in the order in which they were committed.
+-- notification_id is the feed position: gapless, assigned under the append lock, never a sequence.
+-- state is the exact stored bytes; each names the SHA-256 of its predecessor in the same stream.
+-- append_id tells which append wrote the row, so that a lost acknowledgement can be settled.
+CREATE TABLE workflow_events (
+    originator_id      uuid   NOT NULL,
+    originator_version bigint NOT NULL CHECK (originator_version > 0),
+    notification_id    bigint NOT NULL CHECK (notification_id > 0),
+    append_id          uuid   NOT NULL,
+    topic              text   NOT NULL COLLATE "C",
+    state              bytea  NOT NULL,
+    CONSTRAINT workflow_events_pkey PRIMARY KEY (originator_id, originator_version)
+);
+
+CREATE UNIQUE INDEX workflow_events_notification_id_idx ON workflow_events (notification_id);
+
+-- What a command with a key was and how it was answered; kept as long as the history.
+CREATE TABLE command_ledger (
+    scope             text    NOT NULL COLLATE "C",
+    key               text    NOT NULL COLLATE "C",
+    workflow_id       uuid    NOT NULL,
+    request_hash      bytea   NOT NULL,
+    version           bigint  NOT NULL,
+    position          bigint  NOT NULL,
+    threshold_reached boolean NOT NULL,
+    append_id         uuid    NOT NULL,
+    CONSTRAINT command_ledger_pkey PRIMARY KEY (scope, key)
+);
+
+-- The current state of every workflow, written in the transaction that appends its events.
+-- A row is the fold of its events, so it also serves as the snapshot that commands are decided on.
+-- A deleted workflow keeps its row, so that nothing can be recorded after its deletion.
+-- Text is compared by code point: the same order and the same matches under every locale.
+CREATE TABLE workflows (
+    id               uuid        NOT NULL PRIMARY KEY,
+    user_id          text        NOT NULL COLLATE "C",
+    name             text        NOT NULL COLLATE "C",
+    name_folded      text        NOT NULL COLLATE "C",
+    payload          text        NOT NULL COLLATE "C",
+    kind             text        NOT NULL COLLATE "C",
+    interval_minutes integer     NOT NULL,
+    max_failures     integer     NOT NULL,
+    log_retention    boolean     NOT NULL,
+    build_status     text        NOT NULL COLLATE "C",
+    failures         integer     NOT NULL,
+    generation       bigint      NOT NULL,
+    created_at       timestamptz NOT NULL,
+    updated_at       timestamptz NOT NULL,
+    terminated_at    timestamptz,
+    deleted_at       timestamptz,
+    version          bigint      NOT NULL,
+    position         bigint      NOT NULL,
+    created_position bigint      NOT NULL,
+    digest           bytea       NOT NULL,
+    shape            integer     NOT NULL
+) WITH (fillfactor = 80);
+
+-- One index for each way to walk a user's list: every one ends in the order of the pages.
+CREATE INDEX workflows_newest ON workflows (user_id, created_position DESC)
+    WHERE deleted_at IS NULL;
+CREATE INDEX workflows_by_kind ON workflows (user_id, kind, created_position DESC)
+    WHERE deleted_at IS NULL;
+CREATE INDEX workflows_by_build_status ON workflows (user_id, build_status, created_position DESC)
+    WHERE deleted_at IS NULL;
+-- Two common values may never meet: without this one, a walk by either would end at the list's end.
+CREATE INDEX workflows_by_kind_and_build_status
+    ON workflows (user_id, kind, build_status, created_position DESC) WHERE deleted_at IS NULL;
+CREATE INDEX workflows_terminated ON workflows (user_id, created_position DESC)
+    WHERE deleted_at IS NULL AND terminated_at IS NOT NULL;
+CREATE INDEX workflows_by_interval ON workflows (user_id, interval_minutes)
+    WHERE deleted_at IS NULL;
+CREATE INDEX workflows_by_name ON workflows USING gin (user_id, name_folded gin_trgm_ops)
+    WITH (gin_pending_list_limit = 512) WHERE deleted_at IS NULL;
+
+-- What all server processes on this database share. The cursor secret signs the cursors of lists.
+CREATE TABLE service_secrets (
+    name   text  NOT NULL COLLATE "C" PRIMARY KEY,
+    secret bytea NOT NULL
+);
+
+INSERT INTO service_secrets (name, secret)
+VALUES ('cursor', sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')));
