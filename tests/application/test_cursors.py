@@ -7,10 +7,10 @@ import pytest
 from hypothesis import assume
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from workflows_testing import strategies
 
 from application.cursors import Cursors
 from domain.filters import Filters
-from tests import strategies
 from tests.support.given import OWNER, STRANGER, fields_refused
 
 SECRET = bytes(range(32))

@@ -7,6 +7,7 @@ from uuid import UUID
 from hypothesis import given as for_all
 from hypothesis import settings
 from hypothesis import strategies as st
+from workflows_testing import strategies
 
 from application.draft import Done, Outcome, Submission
 from application.handler import CommandHandler
@@ -21,7 +22,6 @@ from domain.errors import (
     WorkflowNotFound,
     WorkflowTerminated,
 )
-from tests import strategies
 from tests.application.conftest import ORIGIN, THIRD_ID, handle
 from tests.support.given import (
     HTTP,

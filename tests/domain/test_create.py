@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given as for_all
+from workflows_testing import strategies
 
 from domain.commands import CreateWorkflow
 from domain.errors import WorkflowExists
 from domain.fields import KINDS
 from domain.workflow import Workflow, evolve
-from tests import strategies
 from tests.support.given import (
     HTTP,
     ID,

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 from hypothesis import given as for_all
+from workflows_testing import strategies
 
 from domain import fields
 from domain.errors import InvalidFields, Violation
-from tests import strategies
 from tests.support.given import ID
 
 Accepts = Callable[[str], str | None]

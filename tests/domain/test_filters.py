@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given as for_all
+from workflows_testing import strategies
 
 from domain.events import Created
 from domain.filters import Filters, folded
-from tests import strategies
 from tests.support.given import built, created, fields_refused, terminated, workflow
 
 ACTIVE = workflow(created(name="Nightly Report", interval=60), built("success"))

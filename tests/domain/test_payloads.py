@@ -5,10 +5,10 @@ import json
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from workflows_testing import strategies
 
 from domain import payloads
 from domain.fields import KINDS
-from tests import strategies
 from tests.support.given import create, created, fields_refused, given, update
 
 MIB = 1024 * 1024

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.support.requests import ABSENT
+from workflows_testing.requests import ABSENT
 
 LONG = "x" * 256
 LONGEST = "x" * 255

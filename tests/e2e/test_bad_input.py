@@ -5,6 +5,7 @@ from typing import Any
 
 import grpc
 import pytest
+from workflows_testing.requests import ABSENT, DOCKER
 
 from tests.e2e.bad_values import (
     BAD_CURSORS,
@@ -18,7 +19,6 @@ from tests.e2e.bad_values import (
 )
 from tests.e2e.discretion import assert_discreet
 from tests.support.client import Client, refused
-from tests.support.requests import ABSENT, DOCKER
 
 BY_ID: dict[str, Callable[[Client, str, str], object]] = {
     "UpdateWorkflow": Client.update,

@@ -4,11 +4,11 @@ from functools import partial
 from typing import Any
 
 import pytest
+from workflows_testing.requests import ABSENT, create
 
 from tests.support.client import Answer, Client, Refused, ask, refused, together
 from tests.support.database import value
 from tests.support.records import positions_are_gapless
-from tests.support.requests import ABSENT, create
 
 _ORIGIN = """
     SELECT convert_from(state, 'UTF8')::json -> 'metadata' ->> %s

@@ -10,10 +10,10 @@ import grpc
 import pytest
 from google.protobuf.json_format import MessageToDict
 from workflows import workflows_pb2 as pb
+from workflows_testing.requests import HTTP, OTHER_HTTP
 
 from tests.support.client import Client, refused
 from tests.support.records import events_of
-from tests.support.requests import HTTP, OTHER_HTTP
 from tests.support.service import Service
 
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")

@@ -2,20 +2,14 @@
 
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
+from workflows_testing.machine import service_machine
 
-from tests.e2e.machine import ServiceAndModel
 from tests.support.service import Service
 
 
-def test_the_service_does_what_its_model_does(
-    services: tuple[Service, ...], shared_database: str
-) -> None:
-    class Machine(ServiceAndModel):
-        clients = tuple(service.client for service in services)
-        database = shared_database
-
+def test_the_service_does_what_its_model_does(services: tuple[Service, ...]) -> None:
     run_state_machine_as_test(
-        Machine,
+        service_machine(*(service.address for service in services)),
         settings=settings(
             max_examples=60,
             stateful_step_count=40,

@@ -6,11 +6,11 @@ from typing import Any
 
 import grpc
 import pytest
+from workflows_testing.requests import ABSENT, OTHER_HTTP
 
 from tests.support.client import Answer, Client, Refused, refused, together
 from tests.support.database import value
 from tests.support.records import assert_consistent, events_of
-from tests.support.requests import ABSENT, OTHER_HTTP
 from tests.support.service import Service
 
 _CREATED_FOR = """

@@ -5,9 +5,9 @@ from typing import Any
 
 import grpc
 import pytest
+from workflows_testing.requests import ABSENT
 
 from tests.support.client import Client, refused
-from tests.support.requests import ABSENT
 
 MUTATIONS: dict[str, Callable[[Client, str, str], Any]] = {
     "update": lambda client, workflow_id, user: client.update(workflow_id, user, interval=6),

@@ -5,8 +5,8 @@ import json
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from workflows_testing import strategies
 
-from tests import strategies
 from tests.support.client import Client
 
 SPELLINGS = {

@@ -9,10 +9,10 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from workflows_testing import requests
 
 from infrastructure.rpc.workflows.methods import SERVICE
 from tests.faults.proxy import Fault, Proxy
-from tests.support import requests
 from tests.support.client import Client, Refused, refused
 from tests.support.database import value
 from tests.support.records import assert_consistent, events_of

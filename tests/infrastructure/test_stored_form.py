@@ -14,16 +14,17 @@ from typing import Any
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from workflows_testing import strategies
 
 from application.ports import NewEvent, Origin, StoredDataDamaged
 from domain import events
 from domain.events import EVENT_TYPES, WorkflowEvent
 from infrastructure.eventstore import stored_form
 from infrastructure.eventstore.shapes import SHAPES
-from tests import strategies
 from tests.support.given import NOW, created, reset
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
+ORIGINS = st.builds(Origin, *[strategies.keys()] * 3)
 ORIGIN = Origin("gateway", "req-1", "trace-1")
 KEY = "key-1"
 RECORDED_AT = datetime(2026, 11, 22, 11, 0, 0, 125000, tzinfo=UTC)
@@ -114,7 +115,7 @@ def test_a_fact_of_today_has_the_fields_that_are_stored(fact: type[WorkflowEvent
     assert {field.name for field in fields(fact)} == stored
 
 
-@for_all(strategies.workflow_events(), strategies.origins(), strategies.keys(), st.binary())
+@for_all(strategies.workflow_events(), ORIGINS, strategies.keys(), st.binary())
 def test_every_event_survives_its_stored_form(
     event: WorkflowEvent, origin: Origin, key: str, before: bytes
 ) -> None:

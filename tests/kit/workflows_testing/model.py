@@ -1,4 +1,8 @@
-"""What the contract says the service does, in memory and in the plainest words."""
+"""What the contract says the service does, in memory and in the plainest words.
+
+It holds for a service with the default catalogue that terminates at the threshold. It shares no
+code with the service, so that no fault is in both.
+"""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,6 +12,9 @@ import grpc
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 FAILED_PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 ALREADY_EXISTS = grpc.StatusCode.ALREADY_EXISTS
+
+BUILD_STATUSES = ("pending", "building", "success", "failed", "canceled")
+"""The statuses of a build; the first is a new workflow's."""
 
 Request = dict[str, Any]
 
@@ -30,7 +37,7 @@ class Workflow:
     id: str
     user: str
     asked: Request
-    build_status: str = "pending"
+    build_status: str = BUILD_STATUSES[0]
     failures: int = 0
     generation: int = 1
     terminated: bool = False
@@ -66,10 +73,9 @@ class Workflow:
 class Model:
     """All workflows, and what was answered under each key."""
 
-    def __init__(self, position: int) -> None:
-        """`position` is where the feed stands."""
+    def __init__(self) -> None:
         self.workflows: dict[str, Workflow] = {}
-        self.position = position
+        self.position = 0  # of the last event in the feed
         self.created: dict[tuple[str, str], tuple[Request, Expected]] = {}
         self.updated: dict[tuple[str, str], tuple[Request, Expected]] = {}
 
@@ -105,7 +111,7 @@ class Model:
         happened = workflow.asked != before or workflow.failures > 0
         workflow.failures = 0
         if workflow.asked["payload"] != before["payload"]:
-            workflow.build_status = "pending"
+            workflow.build_status = BUILD_STATUSES[0]
         changed = [name for name in ("payload", "interval") if workflow.asked[name] != before[name]]
         workflow.generation += bool(changed)
         answer = self._answer(workflow, int(happened))

@@ -1,8 +1,12 @@
-"""Does each thing to the service, at any of its processes, and to its model, and compares."""
+"""Does each thing to a running service, at any of its processes, and to its model, and compares.
 
-from collections.abc import Mapping, Sequence
+`service_machine(*addresses)` makes a state machine for processes that serve one database. Each
+run has users of its own, so that it needs no empty database, and leaves its workflows there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import count
+from secrets import token_hex
 from typing import Any, ClassVar
 
 import grpc
@@ -17,13 +21,13 @@ from hypothesis.stateful import (
     rule,
 )
 
-from domain.fields import BUILD_STATUSES, KINDS
-from tests.e2e.model import Expected, Model, Request, Workflow
-from tests.support.client import Answer, Client, Refused, outcome
-from tests.support.database import value
-from tests.support.requests import OTHER_PAYLOADS, PAYLOADS
+from workflows_testing.checks import check
+from workflows_testing.client import Answer, Client, Refused, outcome
+from workflows_testing.model import BUILD_STATUSES, Expected, Model, Request, Workflow
+from workflows_testing.recording import Recorder, RecordingClient
+from workflows_testing.requests import OTHER_PAYLOADS, PAYLOADS
 
-_RUNS = count(1)
+KINDS = sorted(PAYLOADS)
 _USERS = st.sampled_from(["alice", "bob"])
 _WHO = st.sampled_from(["owner"] * 6 + ["stranger", "nobody"])
 _OWNERS = st.sampled_from(["owner"] * 7 + ["stranger"])
@@ -56,15 +60,22 @@ class ServiceAndModel(RuleBasedStateMachine):
 
     workflows: Bundle[str] = Bundle("workflows")
 
-    clients: ClassVar[Sequence[Client]]
-    database: ClassVar[str]
+    addresses: ClassVar[Sequence[str]]
+    client: Callable[[str, Recorder], Client]
+    alone: ClassVar[bool]
 
     def __init__(self) -> None:
         super().__init__()
-        self._model = Model(
-            value(self.database, "SELECT max(notification_id) FROM workflow_events") or 0
-        )
-        self._run = next(_RUNS)
+        self._model = Model()
+        self._recorder = Recorder()
+        self.clients = [self.client(at, self._recorder) for at in self.addresses]
+        self._run = token_hex(4)
+
+    def teardown(self) -> None:
+        """Judges all that this run's clients saw."""
+        for client in self.clients:
+            client.close()
+        assert check(self._recorder.calls) == []
 
     @precondition(lambda self: len(self._model.workflows) < MOST_WORKFLOWS)
     @rule(
@@ -125,7 +136,7 @@ class ServiceAndModel(RuleBasedStateMachine):
     def build(self, at: int, workflow_id: str, who: str, status: str, generation: int) -> None:
         user = self._caller(workflow_id, who)
         expected = self._model.build(workflow_id, user, status, generation)
-        client, caller = self.clients[at], self._user(user)
+        client, caller = self._at(at), self._user(user)
         self._agree(
             expected, outcome(lambda: client.build(workflow_id, status, caller, generation))
         )
@@ -144,76 +155,78 @@ class ServiceAndModel(RuleBasedStateMachine):
     def reset(self, at: int, workflow_id: str, who: str) -> None:
         user = self._caller(workflow_id, who)
         expected = self._model.reset(workflow_id, user)
-        client, caller = self.clients[at], self._user(user)
+        client, caller = self._at(at), self._user(user)
         self._agree(expected, outcome(lambda: client.reset(workflow_id, caller)))
 
     @rule(at=_AT, workflow_id=workflows, who=_OWNERS)
     def terminate(self, at: int, workflow_id: str, who: str) -> None:
         user = self._caller(workflow_id, who)
         expected = self._model.terminate(workflow_id, user)
-        client, owner = self.clients[at], self._user(user)
+        client, owner = self._at(at), self._user(user)
         self._agree(expected, outcome(lambda: client.terminate(workflow_id, owner)))
 
     @rule(at=_AT, workflow_id=workflows, who=_OWNERS)
     def delete(self, at: int, workflow_id: str, who: str) -> None:
         user = self._caller(workflow_id, who)
         expected = self._model.delete(workflow_id, user)
-        client, owner = self.clients[at], self._user(user)
+        client, owner = self._at(at), self._user(user)
         self._agree(expected, outcome(lambda: client.delete(workflow_id, owner)))
 
     @rule(at=_AT, workflow_id=workflows, who=_OWNERS)
     def get(self, at: int, workflow_id: str, who: str) -> None:
         user = self._caller(workflow_id, who)
-        client, owner = self.clients[at], self._user(user)
+        client, owner = self._at(at), self._user(user)
         workflow = self._model.visible(workflow_id, user)
         self._shows(workflow, outcome(lambda: client.get(workflow_id, owner)))
 
     @rule(at=_AT, workflow_id=workflows)
     def get_by_id(self, at: int, workflow_id: str) -> None:
         workflow = self._model.visible(workflow_id, "")
-        self._shows(workflow, outcome(lambda: self.clients[at].get_by_id(workflow_id)))
+        self._shows(workflow, outcome(lambda: self._at(at).get_by_id(workflow_id)))
 
     @rule(at=_AT, user=_USERS, filters=_FILTERS)
     def walk(self, at: int, user: str, filters: Request) -> None:
-        listed = self.clients[at].walk(self._user(user), **filters)
+        listed = self._at(at).walk(self._user(user), **filters)
         assert listed == self._model.listed(user, filters)
 
     def _update(self, at: int, workflow_id: str, who: str, key: str, request: Request) -> None:
         user = self._caller(workflow_id, who)
         expected = self._model.update(workflow_id, user, key, request)
-        client, owner = self.clients[at], self._user(user)
+        client, owner = self._at(at), self._user(user)
         update = partial(client.update, workflow_id, owner, idempotency_key=key, **request)
         self._agree(expected, outcome(update))
 
     def _increment(self, at: int, workflow_id: str, who: str, job: str) -> None:
         user = self._caller(workflow_id, who)
         expected = self._model.increment(workflow_id, user, job)
-        client, caller = self.clients[at], self._user(user)
+        client, caller = self._at(at), self._user(user)
         answer = self._agree(expected, outcome(lambda: client.increment(workflow_id, job, caller)))
         if answer is not None and isinstance(expected, Expected):
             assert answer.message.threshold_reached == expected.threshold_reached
 
     def _create(self, at: int, user: str, key: str, asked: Request) -> MultipleResults[str]:
-        client, owner = self.clients[at], self._user(user)
+        client, owner = self._at(at), self._user(user)
         expected = self._model.repeated_create(user, key, asked)
         created = outcome(lambda: client.create(owner, idempotency_key=key, **asked))
         if isinstance(created, Refused) or expected is not None:
             assert expected is not None
             self._agree(expected, created)
             return multiple()
+        if not self._model.workflows:
+            self._model.position = created.position - 1
         self._agree(self._model.born(created.message.id, user, key, asked), created)
         return multiple(created.message.id)
 
     def _agree(
         self, expected: grpc.StatusCode | Expected, got: Answer[Any] | Refused
     ) -> Answer[Any] | None:
-        """Compares an answer or a refusal; answers with the answer."""
+        """Compares an answer or a refusal; returns the answer."""
         if isinstance(got, Refused):
             assert got.code == expected
             return None
         assert isinstance(expected, Expected), f"not refused as {expected}"
-        told = (got.version, got.position, got.replayed)
-        assert told == (expected.version, expected.position, expected.replayed)
+        assert (got.version, got.replayed) == (expected.version, expected.replayed)
+        assert got.position == expected.position or not self.alone
         if expected.replayed and hasattr(got.message, "id"):
             assert got.message.id == expected.workflow_id
         return got
@@ -248,3 +261,27 @@ class ServiceAndModel(RuleBasedStateMachine):
     def _user(self, name: str) -> str:
         """A user of this run alone; nobody stays nobody."""
         return name and f"{name} of run {self._run}"
+
+    def _at(self, place: int) -> Client:
+        return self.clients[place % len(self.clients)]
+
+
+def service_machine(
+    *addresses: str,
+    client: Callable[[str, Recorder], Client] = RecordingClient,
+    alone: bool = True,
+) -> type[ServiceAndModel]:
+    """The state machine for the processes at these addresses; its `TestCase` runs it.
+
+    `client` makes a client for an address. If others write to the same database meanwhile, pass
+    `alone=False`: positions in the feed cannot be foretold then, and are not compared.
+    """
+
+    class Processes(ServiceAndModel):
+        pass
+
+    Processes.addresses = addresses
+    Processes.client = staticmethod(client)
+    Processes.alone = alone
+    Processes.__name__ = Processes.__qualname__ = "ServiceAndModel"
+    return Processes

@@ -11,7 +11,6 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from application.ports import Origin
 from domain import commands, events, fields
 
 _PRINTABLE = st.characters(exclude_categories=("Cc", "Cs"))
@@ -115,11 +114,6 @@ def payloads(kind: str | None = None) -> SearchStrategy[str]:
         st.booleans(),
         st.none() | st.integers(0, 2),
     )
-
-
-def origins() -> SearchStrategy[Origin]:
-    """Who asked, and how to find the call again."""
-    return st.builds(Origin, actor=_SHORT, request_id=_SHORT, trace_id=_SHORT)
 
 
 def creates(**some: SearchStrategy[Any]) -> SearchStrategy[commands.CreateWorkflow]:
