@@ -1,34 +1,44 @@
 """The composition root: the only place that names every concrete part. Read it top to bottom."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from uuid_utils import uuid7
 
 from application.cursors import Cursors
+from application.draft import Done, Submission
 from application.handler import CommandHandler
-from application.ports import StoreUnavailable
-from application.queries import Queries
+from application.ports import StoreUnavailable, View
+from application.queries import Lookup, Page, PageRequest, Queries
+from infrastructure.contract import SERVICE
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
+from infrastructure.identity.origin import Origins
 from infrastructure.lanes.batcher import Limits
 from infrastructure.lanes.lane import Lane
+from infrastructure.lanes.parallel import ParallelLanes
 from infrastructure.postgres.connection import with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.views import PostgresViews
+from infrastructure.rpc.dispatch import Entrance, answerers
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import guarded
 from infrastructure.rpc.health import HealthServicer, Readiness
+from infrastructure.rpc.method import LaneName, Surroundings
 from infrastructure.rpc.server import Server
-from infrastructure.rpc.workflows.methods import SERVICE, WorkflowsServicer
+from infrastructure.rpc.workflows.methods import METHODS
 from infrastructure.settings import Settings
+from infrastructure.telemetry.observer import InertObserver, Observer
 
 WRITES = Limits()
 LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 MiB.
-LISTS = Limits(queue=1024, batch=1)
-LISTS_AT_ONCE = 3  # threads, each with a connection: a slow list holds up few others
+LISTS = Limits(queue=1024, share=256, batch=1)
+LISTS_AT_ONCE = 3  # threads, each with a connection
+
+STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
 
 GRACE = 10.0  # seconds that calls in flight have to finish when the service stops
 LAST_WORDS = 0.3  # seconds that a stopping service goes on refusing calls in words
@@ -36,52 +46,125 @@ CUT_OFF = 1.0  # seconds that what is no call of ours has to end, watchers of he
 
 
 @contextmanager
-def running(settings: Settings, database: str, *, shares_port: bool = False) -> Iterator[int]:
+def running(
+    settings: Settings,
+    database: str,
+    *,
+    shares_port: bool = False,
+    observer: Observer | None = None,
+) -> Iterator[int]:
     """Serves on a migrated database until the block ends, then drains. Yields the port.
 
     Leaving the block tells health first, then lets calls in flight finish while new ones are
     refused, then ends threads and sessions.
-    Raises AddressInUse, or StoreUnavailable where the database cannot be reached.
+    Raises AddressInUse, or StoreUnavailable if the database cannot be reached.
     """
+    observer = observer or InertObserver()
+    health = HealthServicer()
+    server = Server(health, shares_port=shares_port)
+    with (
+        _store(settings, database) as store,
+        closing(server),  # Closed after the lanes have drained: what they finish is answered.
+        _lanes(store, observer) as lanes,
+        _doors(settings, store, lanes, health, server, observer) as port,
+    ):
+        yield port
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """What the lanes work on, and what readiness asks."""
+
+    commands: CommandHandler
+    lookups: Queries
+    lists: list[Queries]
+    answers: Callable[[], bool]
+
+
+@contextmanager
+def _store(settings: Settings, database: str) -> Iterator[_Store]:
+    """The application over sessions of one database: each session is for one thread."""
     dsn = with_network_guards(database)
     with ExitStack() as stack:
 
         def session(*, keeps_plans: bool = False) -> Session:
             return stack.enter_context(closing(Session(dsn, keeps_plans=keeps_plans)))
 
-        log = stack.enter_context(closing(WorkflowLog(dsn)))
-        handler = CommandHandler(PostgresEventStore(session(keeps_plans=True), log, _now))
-        looking = session(keeps_plans=True)
-        cursors = Cursors(_cursor_secret(looking))
-
         def queries(session: Session) -> Queries:
             return Queries(PostgresViews(session), cursors, settings.page_size)
 
-        health = HealthServicer()
-        server = Server(health, shares_port=shares_port)
-        stack.callback(server.close)  # After the drains below: whatever they finish is answered.
-        writes = Lane("writer", handler.handle, WRITES)
-        stack.callback(writes.drain)
-        lookups = Lane("lookups", queries(looking).look_up, LOOKUPS)
-        stack.callback(lookups.drain)
-        lists = [Lane("lists", queries(session()).pages, LISTS) for _ in range(LISTS_AT_ONCE)]
-        for lane in lists:
-            stack.callback(lane.drain)
-        servicer = WorkflowsServicer(
-            writes,
-            lookups,
-            lists,
-            _now,
-            _new_id,
-            terminate_at_threshold=settings.terminate_at_threshold,
-        )
+        log = stack.enter_context(closing(WorkflowLog(dsn)))
+        events = PostgresEventStore(session(keeps_plans=True), log, _now)
+        looking = session(keeps_plans=True)
+        cursors = Cursors(_cursor_secret(looking))
         asking = session()
-        readiness = Readiness(health, lambda: _is_ready(asking))
+        yield _Store(
+            CommandHandler(events),
+            queries(looking),
+            [queries(session()) for _ in range(LISTS_AT_ONCE)],
+            lambda: _answers(asking),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Lanes:
+    """Where callers wait for the threads that work for them."""
+
+    writes: Lane[Submission, Done]
+    lookups: Lane[Lookup, View]
+    lists: list[Lane[PageRequest, Page]]
+
+    @property
+    def alive(self) -> bool:
+        """Whether every thread runs."""
+        return all(lane.alive for lane in (self.writes, self.lookups, *self.lists))
+
+
+@contextmanager
+def _lanes(store: _Store, observer: Observer) -> Iterator[_Lanes]:
+    """The lanes, which are drained when the block ends."""
+    lists = [Lane(LaneName.LISTS, each.pages, LISTS, observer) for each in store.lists]
+    lookups = Lane(LaneName.LOOKUPS, store.lookups.look_up, LOOKUPS, observer)
+    writes = Lane(LaneName.WRITES, store.commands.handle, WRITES, observer)
+    try:
+        yield _Lanes(writes, lookups, lists)
+    finally:
+        for lane in (*lists, lookups, writes):
+            lane.drain()
+
+
+@contextmanager
+def _doors(
+    settings: Settings,
+    store: _Store,
+    lanes: _Lanes,
+    health: HealthServicer,
+    server: Server,
+    observer: Observer,
+) -> Iterator[int]:
+    """The methods on their address, behind the gate; readiness beside them. Yields the port."""
+    readiness = Readiness(health, lambda: lanes.alive and store.answers())
+    gate = Gate()
+    surroundings = Surroundings(_now, _new_id, settings.terminate_at_threshold)
+    methods = answerers(METHODS, _entrances(lanes), surroundings)
+    with ExitStack() as stack:
         stack.callback(readiness.stop)
-        gate = Gate()
-        port = server.start(settings.listen, guarded(SERVICE, servicer.methods(), gate))
+        port = server.start(settings.listen, guarded(SERVICE.full_name, methods, gate, observer))
         stack.callback(_stop, server, gate, health)
         yield port
+
+
+def _entrances(lanes: _Lanes) -> Mapping[LaneName, Entrance]:
+    origins = Origins()
+    return {
+        LaneName.WRITES: Entrance(
+            lanes.writes,
+            lambda command, metadata: Submission(command, origins.of(metadata)),
+            STORED_TWICE,
+        ),
+        LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, _: lookup),
+        LaneName.LISTS: Entrance(ParallelLanes(lanes.lists), lambda page, _: page),
+    }
 
 
 def _stop(server: Server, gate: Gate, health: HealthServicer) -> None:
@@ -105,7 +188,7 @@ def _cursor_secret(session: Session) -> bytes:
     return bytes(found[0])
 
 
-def _is_ready(session: Session) -> bool:
+def _answers(session: Session) -> bool:
     try:
         session.read(lambda connection: connection.execute("SELECT 1"))
     except StoreUnavailable:

@@ -18,7 +18,8 @@ from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 from infrastructure.cli.options import Json, Target
 from infrastructure.cli.rendering import failures_shown, give_up
 from infrastructure.client.channel import connected, trailing_of
-from infrastructure.client.target import DEFAULT_TARGET, SERVICE
+from infrastructure.client.target import DEFAULT_TARGET
+from infrastructure.contract import SERVICE
 
 _METADATA = re.compile(r"([0-9a-z_.-]+)=([\x20-\x7e]*)\Z")
 

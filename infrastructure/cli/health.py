@@ -15,7 +15,8 @@ from rich.text import Text
 from infrastructure.cli.options import Json, Target
 from infrastructure.cli.rendering import failures_shown
 from infrastructure.client.channel import connected, has_code
-from infrastructure.client.target import DEFAULT_TARGET, SERVICE
+from infrastructure.client.target import DEFAULT_TARGET
+from infrastructure.contract import SERVICE
 
 ALIVE = ""  # the health protocol's name of the whole process
 READY = SERVICE.full_name

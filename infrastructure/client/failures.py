@@ -14,10 +14,10 @@ from google.rpc import error_details_pb2
 from google.rpc.status_pb2 import Status
 
 from infrastructure.client.target import DEFAULT_TARGET, is_loopback
+from infrastructure.contract import DETAILS_KEY
 
 Detail = dict[str, Any]
 
-DETAILS_KEY = "grpc-status-details-bin"
 """The key of the trailing metadata in which gRPC carries a google.rpc.Status."""
 
 # In the order in which gRPC reads them; the first that is set counts.

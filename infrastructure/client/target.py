@@ -1,10 +1,8 @@
 """The service that a client talks to: its contract, and an address at which it listens."""
 
-from workflows import workflows_pb2 as pb
 
 from infrastructure.address import DEFAULT_ADDRESS, Address, NoAddress
 
-SERVICE = pb.DESCRIPTOR.services_by_name["WorkflowsService"]
 DEFAULT_TARGET = DEFAULT_ADDRESS
 
 

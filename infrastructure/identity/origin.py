@@ -5,7 +5,7 @@ from itertools import count
 from secrets import token_hex
 
 from application.ports import Origin
-from infrastructure.wire.direct import Metadata
+from infrastructure.wire.calls import Metadata
 
 ANONYMOUS = "anonymous"
 """The actor of calls while the service runs without authentication."""
@@ -15,14 +15,14 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\
 
 
 class Origins:
-    """Tells the origin of each call of one server process."""
+    """Finds the origin of each call of one server process."""
 
     def __init__(self) -> None:
         self._process = token_hex(8)
         self._calls = count(1)
 
     def of(self, metadata: Metadata) -> Origin:
-        """The origin of a call; where the client sent no usable request id, one is made."""
+        """The origin of a call; without a usable request id of the client, one is made."""
         request_id = trace_id = ""
         for key, value in metadata:
             if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):

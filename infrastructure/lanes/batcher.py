@@ -1,90 +1,128 @@
-"""What the group commit does next, as a pure state machine: no clock, no thread, no loop.
+"""When a lane takes which of its waiters, as a pure state machine: no clock, no thread, no lock.
 
-Events go in (submitted, cancelled, a moment passed, written, failed, drain), effects come out
-(take these, answer so, look again at this moment). Times are seconds of any monotonic clock.
+States
+    IDLE       nothing is worked on, and nobody waits
+    LINGERING  nothing is worked on; those who wait are kept a moment, for company
+    BUSY       one batch is worked on; who comes meanwhile waits for the next one
+    DRAINING   nobody new is accepted; a batch is worked on, and some may still wait
+    DRAINED    nobody new is accepted, and nothing is left; the end
+
+Events and what each leads to ("next" is the rule below; - is nothing)
+
+    event      IDLE       LINGERING  BUSY       DRAINING   DRAINED
+    submitted  next       next       it waits   refused    refused
+    cancelled  -          refused    refused    refused    -
+    woken      -          next       -          -          -
+    finished                         next       next
+    drain      DRAINED    next       DRAINING   -          -
+
+    next       nobody waits:              IDLE, or DRAINED if the lane drains
+               company may still come:    LINGERING until it is there, or its moment has passed
+               otherwise a batch is taken: BUSY, or DRAINING if the lane drains
+
+Rules
+    1. One batch is worked on at a time.
+    2. A waiter is taken once, or refused once, and nothing else ever happens to it.
+    3. After a batch of several, the next one lingers until as many wait again, or until
+       `linger` seconds have passed: those who were just answered are about to ask again. It never
+       waits for more than `company`: a larger batch is no cheaper a call, and nothing would be
+       done meanwhile. After a batch of one, nobody lingers. Nobody lingers in a drain.
+    4. A batch holds at most `batch` waiters and `batch_bytes`; a larger waiter goes alone.
+    5. The queue holds at most `queue` waiters and `queue_bytes`, and of one caller at most `share`
+       and `share_bytes`. Beyond that a waiter is refused at once. Bounds in bytes never refuse
+       the only waiter (of the queue, of the caller), so that no size is refused for ever.
+    6. The waiters of one caller are taken in their order; callers take turns (fairness.py).
+    7. A waiter whose deadline has passed is refused when its turn comes, and not taken.
+    8. A waiter that is cancelled is refused if it still waits; if it is worked on, it goes on.
+
+Times are seconds of any monotonic clock.
 """
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from enum import Enum, auto
+from typing import Generic
 
-from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
+from infrastructure.lanes.fairness import FairQueue, W
+from infrastructure.lanes.refusals import (
+    CallerLeft,
+    DeadlinePassed,
+    Draining,
+    Overloaded,
+    ShareExceeded,
+)
+
+
+class State(Enum):
+    """What a lane is doing."""
+
+    IDLE = auto()
+    LINGERING = auto()
+    BUSY = auto()
+    DRAINING = auto()
+    DRAINED = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of the queue and of one batch.
-
-    `linger` is how long, in seconds, a batch waits for company; `company` is how many are enough.
-    """
+    """The bounds of rules 3 to 6. `linger` is in seconds; `turn` in bytes, see FairQueue."""
 
     queue: int = 4096
+    queue_bytes: int = 64_000_000
+    share: int = 1024
+    share_bytes: int = 16_000_000
     batch: int = 256
     batch_bytes: int = 4_000_000
+    turn: int = 16 * 1024
     linger: float = 0.008
     company: int = 48
 
 
-@dataclass(eq=False, slots=True)
-class Waiter:
-    """Something that waits; `size` in bytes as stored, `deadline` a moment or None."""
+@dataclass(frozen=True, slots=True)
+class Take(Generic[W]):
+    """Work on these now, in this order; then report `finished`."""
 
-    size: int
-    deadline: float | None
-
-
-T = TypeVar("T", bound=Waiter)
+    waiters: Sequence[W]
 
 
 @dataclass(frozen=True, slots=True)
-class Take(Generic[T]):
-    """Write these now, in this order."""
-
-    waiters: Sequence[T]
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse(Generic[T]):
+class Refuse(Generic[W]):
     """Answer this waiter; nothing of it was decided."""
 
-    waiter: T
+    waiter: W
     refusal: Exception
 
 
 @dataclass(frozen=True, slots=True)
-class LookAgain:
-    """Let a moment pass: call `passed` at this one."""
+class WakeAt:
+    """Report `woken` at this moment."""
 
-    at: float
+    moment: float
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """All that was accepted is written; nothing more will be taken."""
+    """All that was accepted is done; nothing more will be taken."""
 
 
-Effect = Take[T] | Refuse[T] | LookAgain | Drained
+Effect = Take[W] | Refuse[W] | WakeAt | Drained
 
 
-class Batcher(Generic[T]):
-    """One batch is written at a time; what arrives meanwhile waits for the next.
-
-    A lone command is taken at once. After a batch of several, the next one lingers until as many
-    wait again or the linger is over: those who were just answered are about to ask again. In
-    larger company it does not wait for all of them: a larger batch would be no cheaper a command,
-    and nothing would be done meanwhile.
-    """
+class Batcher(Generic[W]):
+    """The machine: each event returns the effects that the caller must see to."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._queue: deque[T] = deque()
-        self._writing = 0
-        self._draining = False
-        self._drained = False
+        self._queue: FairQueue[W] = FairQueue(limits.turn)
+        self._state = State.IDLE
+        self._worked_on = 0
         self._expected = 1
         self._linger_until = 0.0
-        self._look_again_at = 0.0
+
+    @property
+    def state(self) -> State:
+        """What the lane is doing."""
+        return self._state
 
     @property
     def waiting(self) -> int:
@@ -93,75 +131,83 @@ class Batcher(Generic[T]):
 
     @property
     def unanswered(self) -> int:
-        """How many waiters wait or are being written."""
-        return len(self._queue) + self._writing
+        """How many waiters wait or are worked on."""
+        return len(self._queue) + self._worked_on
 
-    def submitted(self, waiter: T, now: float) -> list[Effect[T]]:
-        """A command arrived."""
-        if self._draining:
-            return [Refuse(waiter, Draining())]
-        if len(self._queue) >= self._limits.queue:
-            return [Refuse(waiter, Overloaded())]
-        self._queue.append(waiter)
-        return self._next(now)
+    def submitted(self, waiter: W, now: float) -> Sequence[Effect[W]]:
+        """A waiter has come."""
+        refusal = self._refusal(waiter)
+        if refusal is not None:
+            return [Refuse(waiter, refusal)]
+        self._queue.put(waiter)
+        return () if self._state is State.BUSY else self._next(now)
 
-    def cancelled(self, waiter: T) -> list[Effect[T]]:
-        """The caller went away: a waiter that still waits is never decided."""
-        if waiter not in self._queue:
-            return []
-        self._queue.remove(waiter)
+    def cancelled(self, waiter: W) -> Sequence[Effect[W]]:
+        """A waiter's caller has left."""
+        if not self._queue.remove(waiter):
+            return ()
+        if not self._queue and self._state is State.LINGERING:
+            self._state = State.IDLE
         return [Refuse(waiter, CallerLeft())]
 
-    def passed(self, now: float) -> list[Effect[T]]:
-        """A moment passed."""
-        self._look_again_at = 0.0
+    def woken(self, now: float) -> Sequence[Effect[W]]:
+        """A moment has passed that was asked for, or any other."""
+        if self._state is not State.LINGERING:
+            return ()
+        self._state = State.IDLE
         return self._next(now)
 
-    def finished(self, count: int, now: float) -> list[Effect[T]]:
-        """The batch that was taken is done, well or not: its `count` callers may ask again."""
-        self._writing = 0
-        self._expected = min(count, self._limits.company)
+    def finished(self, now: float) -> Sequence[Effect[W]]:
+        """The batch that was taken is done, well or not: its callers may ask again."""
+        self._expected = min(self._worked_on, self._limits.company)
         self._linger_until = now + self._limits.linger
+        self._worked_on = 0
+        if self._state is State.BUSY:
+            self._state = State.IDLE
         return self._next(now)
 
-    def drain(self, now: float) -> list[Effect[T]]:
-        """Accept no more and finish what was accepted."""
-        self._draining = True
-        return self._next(now)
+    def drain(self, now: float) -> Sequence[Effect[W]]:
+        """Nobody new is accepted from now on."""
+        if self._state in {State.DRAINING, State.DRAINED}:
+            return ()
+        busy = self._state is State.BUSY
+        self._state = State.DRAINING
+        return () if busy else self._next(now)
 
-    def _next(self, now: float) -> list[Effect[T]]:
-        effects: list[Effect[T]] = []
-        if self._writing:
-            return effects
+    def _refusal(self, waiter: W) -> Exception | None:
+        if self._state in {State.DRAINING, State.DRAINED}:
+            return Draining()
+        queue, limits = self._queue, self._limits
+        if len(queue) >= limits.queue:
+            return Overloaded()
+        if queue and queue.size + waiter.size > limits.queue_bytes:
+            return Overloaded()
+        count, size = queue.held_by(waiter.caller)
+        if count >= limits.share or (count and size + waiter.size > limits.share_bytes):
+            return ShareExceeded()
+        return None
+
+    def _next(self, now: float) -> Sequence[Effect[W]]:
         if self._lingers(now):
-            return self._look_again()
-        batch: list[T] = []
-        room = self._limits.batch_bytes
-        while self._queue and len(batch) < self._limits.batch:
-            waiter = self._queue[0]
-            if batch and waiter.size > room:
-                break
-            self._queue.popleft()
-            if waiter.deadline is not None and waiter.deadline <= now:
-                effects.append(Refuse(waiter, DeadlinePassed()))
-                continue
-            room -= waiter.size
-            batch.append(waiter)
+            if self._state is State.LINGERING:
+                return ()  # It will be woken.
+            self._state = State.LINGERING
+            return [WakeAt(self._linger_until)]
+        batch, late = self._queue.take(self._limits.batch, self._limits.batch_bytes, now)
+        effects: list[Effect[W]] = [Refuse(waiter, DeadlinePassed()) for waiter in late]
+        draining = self._state is State.DRAINING
         if batch:
-            self._writing = len(batch)
+            self._worked_on = len(batch)
+            self._state = State.DRAINING if draining else State.BUSY
             effects.append(Take(batch))
-        elif self._draining and not self._drained:
-            self._drained = True
+        elif draining:
+            self._state = State.DRAINED
             effects.append(Drained())
+        else:
+            self._state = State.IDLE
         return effects
 
-    def _look_again(self) -> list[Effect[T]]:
-        if self._look_again_at == self._linger_until:
-            return []  # It was said already.
-        self._look_again_at = self._linger_until
-        return [LookAgain(self._linger_until)]
-
     def _lingers(self, now: float) -> bool:
-        if self._draining or not self._queue:
+        if self._state is State.DRAINING or not self._queue:
             return False
         return len(self._queue) < self._expected and now < self._linger_until

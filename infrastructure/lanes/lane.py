@@ -1,52 +1,57 @@
 """Callers that wait together are served together: group commit for writes, coalescing for reads."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from infrastructure.lanes.batcher import (
-    Batcher,
-    Drained,
-    Effect,
-    Limits,
-    LookAgain,
-    Refuse,
-    Take,
-    Waiter,
-)
+from infrastructure.lanes.batcher import Batcher, Drained, Effect, Limits, Refuse, Take, WakeAt
+from infrastructure.lanes.fairness import Waiter
+from infrastructure.lanes.refusals import WorkFailed
+from infrastructure.telemetry.observer import InertObserver, Observer
 
 S = TypeVar("S")
 O = TypeVar("O")  # noqa: E741 - an outcome
 
+Work = Callable[[Sequence[S]], Iterable[O | Exception]]
+"""An outcome for each of a batch, in order. A generator's outcomes are passed on as they come."""
+
 
 @dataclass(eq=False, slots=True)
-class Asked(Waiter, Generic[S, O]):
-    """What a caller asks for; `answer` is called once, on any thread, and must not raise."""
+class Ticket(Waiter, Generic[S, O]):
+    """A place in a lane: what is asked for, and how it is answered."""
 
     submission: S
     answer: Callable[[O | Exception], None]
+    lane: "Lane[S, O]"
 
-
-Batch = Sequence[Asked[S, O]]
+    def withdraw(self) -> None:
+        """The caller has left: what still waits is not done; what is being done goes on."""
+        self.lane.withdraw(self)
 
 
 class Lane(Generic[S, O]):
-    """Hands what callers ask for to one thread of its own, all that waits at a time.
+    """Hands what callers submit to one thread of its own, all that waits at a time.
 
     The only place where work crosses from the threads that take calls to the one that does it.
     """
 
     def __init__(
-        self, name: str, work: Callable[[Sequence[S]], Sequence[O | Exception]], limits: Limits
+        self,
+        name: str,
+        work: Work[S, O],
+        limits: Limits,
+        observer: Observer | None = None,
     ) -> None:
-        """`work` is done on the thread of this name: an outcome for each of a batch, in order."""
+        """`work` is done on a thread of this name, a batch at a time."""
+        self._name = name
         self._work = work
-        self._batcher: Batcher[Asked[S, O]] = Batcher(limits)
+        self._observer = observer or InertObserver()
+        self._batcher: Batcher[Ticket[S, O]] = Batcher(limits)
         self._deciding = Lock()
-        self._orders: SimpleQueue[Take[Asked[S, O]] | LookAgain | Drained] = SimpleQueue()
+        self._tasks: SimpleQueue[Take[Ticket[S, O]] | WakeAt | Drained] = SimpleQueue()
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -55,28 +60,34 @@ class Lane(Generic[S, O]):
         """How many callers wait for their outcome."""
         return self._batcher.unanswered
 
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs; it must until the lane has been drained."""
+        return self._thread.is_alive()
+
     def submit(
         self,
         submission: S,
+        caller: str,
         size: int,
         deadline: float | None,
         answer: Callable[[O | Exception], None],
-    ) -> Asked[S, O]:
-        """Asks for something of `size` bytes; `answer` is given the outcome, once.
+    ) -> Ticket[S, O]:
+        """Asks for something that counts for `size` bytes, on behalf of a caller.
 
-        `deadline` is a moment of the monotonic clock. The outcome of a command is durable when it
-        is no exception.
+        `deadline` is a moment of the monotonic clock. `answer` is given the outcome or a refusal,
+        once, on any thread, perhaps before this returns; it must not raise.
         """
-        asked: Asked[S, O] = Asked(size, deadline, submission, answer)
+        ticket: Ticket[S, O] = Ticket(caller, size, deadline, submission, answer, self)
         with self._deciding:
-            effects = self._batcher.submitted(asked, monotonic())
+            effects = self._batcher.submitted(ticket, monotonic())
         self._perform(effects)
-        return asked
+        return ticket
 
-    def withdraw(self, asked: Asked[S, O]) -> None:
-        """The caller went away. What still waits is not done; what is being done goes on."""
+    def withdraw(self, ticket: Ticket[S, O]) -> None:
+        """See Ticket.withdraw."""
         with self._deciding:
-            effects = self._batcher.cancelled(asked)
+            effects = self._batcher.cancelled(ticket)
         self._perform(effects)
 
     def drain(self) -> None:
@@ -86,44 +97,63 @@ class Lane(Generic[S, O]):
         self._perform(effects)
         self._thread.join()
 
-    def _perform(self, effects: Sequence[Effect[Asked[S, O]]]) -> None:
+    def _perform(self, effects: Sequence[Effect[Ticket[S, O]]]) -> None:
         for effect in effects:
             if isinstance(effect, Refuse):
                 effect.waiter.answer(effect.refusal)
             else:
-                self._orders.put(effect)
+                self._tasks.put(effect)
 
     def _run(self) -> None:
-        look_again_at: float | None = None
+        wake_at: float | None = None
         while True:
             try:
-                order = self._orders.get(timeout=_until(look_again_at))
+                task = self._tasks.get(timeout=_until(wake_at))
             except Empty:
-                look_again_at = None
+                wake_at = None
                 with self._deciding:
-                    effects = self._batcher.passed(monotonic())
+                    effects = self._batcher.woken(monotonic())
                 self._perform(effects)
                 continue
-            match order:
+            match task:
                 case Take(batch):
                     self._serve(batch)
-                case LookAgain(at):
-                    look_again_at = at
+                case WakeAt(moment):
+                    wake_at = moment
                 case Drained():
                     return
 
-    def _serve(self, batch: Batch[S, O]) -> None:
-        answers: list[tuple[Asked[S, O], O | Exception]]
-        try:
-            outcomes = self._work([asked.submission for asked in batch])
-            answers = list(zip(batch, outcomes, strict=True))
-        except Exception as fault:  # noqa: BLE001 - the thread must outlive any batch
-            answers = [(asked, fault) for asked in batch]
-        for asked, outcome in answers:
-            asked.answer(outcome)
+    def _serve(self, batch: Sequence[Ticket[S, O]]) -> None:
+        started = monotonic()
+        self._observer.batch_taken(self._name, self._batcher.waiting, len(batch))
+        self._answer(batch)
+        now = monotonic()
+        self._observer.batch_finished(self._name, len(batch), now - started)
         with self._deciding:
-            effects = self._batcher.finished(len(batch), monotonic())
+            effects = self._batcher.finished(now)
         self._perform(effects)
+
+    def _answer(self, batch: Sequence[Ticket[S, O]]) -> None:
+        """Works on a batch and answers each of it once, whatever happens: the thread lives on."""
+        answered = 0
+        try:
+            for outcome in self._work([ticket.submission for ticket in batch]):
+                ticket = batch[answered]
+                answered += 1
+                ticket.answer(outcome)
+            if answered < len(batch):
+                raise ValueError(f"{answered} outcomes for a batch of {len(batch)}")
+        except Exception as fault:  # noqa: BLE001 - as said above
+            _refuse(batch[answered:], fault)
+        except BaseException as panic:  # noqa: BLE001 - a native library's panic is one
+            failed = WorkFailed()
+            failed.__cause__ = panic
+            _refuse(batch[answered:], failed)
+
+
+def _refuse(tickets: Iterable[Ticket[Any, Any]], fault: Exception) -> None:
+    for ticket in tickets:
+        ticket.answer(fault)
 
 
 def _until(moment: float | None) -> float | None:

@@ -1,8 +1,12 @@
-"""Why a lane refuses a call that it has not begun to serve."""
+"""Why a lane refuses a call that it has not begun to serve, and what it says if its work fails."""
 
 
 class Overloaded(Exception):
-    """Too many commands wait; nothing was decided, and a retry is safe."""
+    """Too many calls wait; nothing was decided, and a retry is safe."""
+
+
+class ShareExceeded(Exception):
+    """Too many calls of this caller wait; nothing was decided, and a retry is safe."""
 
 
 class Draining(Exception):
@@ -10,8 +14,12 @@ class Draining(Exception):
 
 
 class DeadlinePassed(Exception):
-    """The caller's deadline passed while the command waited; nothing was decided."""
+    """The call's deadline passed while it waited; nothing was decided."""
 
 
 class CallerLeft(Exception):
-    """The caller went away while the command waited; nothing was decided."""
+    """The call was cancelled while it waited; nothing was decided."""
+
+
+class WorkFailed(Exception):
+    """The work of a lane ended in a way that is no ordinary exception; its cause says how."""

@@ -26,10 +26,14 @@ from domain.errors import (
     WorkflowNotFound,
     WorkflowTerminated,
 )
-from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
-
-DOMAIN = "workflows.WorkflowsService"
-DETAILS_KEY = "grpc-status-details-bin"
+from infrastructure.contract import DETAILS_KEY, SERVICE
+from infrastructure.lanes.refusals import (
+    CallerLeft,
+    DeadlinePassed,
+    Draining,
+    Overloaded,
+    ShareExceeded,
+)
 
 MAX_MESSAGE = 1024  # bytes: larger statuses lose their code on the way
 MAX_VIOLATIONS = 20
@@ -55,7 +59,7 @@ class Refusal:
 
     def trailing(self) -> tuple[tuple[str, bytes], ...]:
         """The trailing metadata that carries the details."""
-        info = details.ErrorInfo(reason=self.reason, domain=DOMAIN, metadata=self.metadata)
+        info = details.ErrorInfo(reason=self.reason, domain=SERVICE.full_name, metadata=self.metadata)
         status = Status(code=self.code.value[0], message=self.text())
         status.details.extend(_packed(detail) for detail in (info, *self.details))
         return ((DETAILS_KEY, status.SerializeToString()),)
@@ -175,6 +179,13 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         Code.UNAVAILABLE,
         "OVERLOADED",
         "Too many calls wait; nothing was recorded. Try again later.",
+        retry=True,
+    ),
+    ShareExceeded: _always(
+        Code.RESOURCE_EXHAUSTED,
+        "SHARE_EXCEEDED",
+        "Too many calls of this client wait; nothing was recorded."
+        " Try again later, with fewer or smaller calls at a time.",
         retry=True,
     ),
     Draining: _always(

@@ -1,35 +1,40 @@
 """The outermost wrapper of every method of ours: whatever is raised inside leaves as a status."""
 
 from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import TypeVar
 
 import grpc
 import structlog
-from google.protobuf.message import Message
 
 from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.gate import Gate
-from infrastructure.wire import direct
-from infrastructure.wire.direct import Call, Metadata
+from infrastructure.rpc.method import Rendered
+from infrastructure.telemetry.observer import Observer
+from infrastructure.wire import calls
+from infrastructure.wire.calls import Call, Metadata
 
-O = TypeVar("O")  # noqa: E741 - an outcome
+A = TypeVar("A")
 
-Method = Callable[[bytes, "Reply"], None]
-"""Takes a request's bytes, and sees to it that the reply is settled once. May raise instead."""
+Answerer = Callable[[bytes, "Reply"], None]
+"""Takes a request's bytes, and settles or refuses the reply once, now or later. May raise."""
 
 _UNEXPECTED = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS})
+_OK = grpc.StatusCode.OK.name
 _log = structlog.get_logger()
 
 
 class Reply:
-    """How one call will be answered; to be settled once, from any thread. Nothing raises here."""
+    """The answer to one call, given once, from any thread. Its methods do not raise."""
 
-    __slots__ = ("_call", "_gate", "_method")
+    __slots__ = ("_call", "_gate", "_method", "_observer", "_started")
 
-    def __init__(self, method: str, call: Call, gate: Gate) -> None:
+    def __init__(self, method: str, call: Call, gate: Gate, observer: Observer) -> None:
         self._method = method
         self._call = call
         self._gate = gate
+        self._observer = observer
+        self._started = perf_counter()
 
     @property
     def metadata(self) -> Metadata:
@@ -38,17 +43,20 @@ class Reply:
 
     @property
     def deadline(self) -> float:
-        """When the caller stops waiting, by the monotonic clock."""
+        """When the client stops waiting, by the monotonic clock."""
         return self._call.deadline
 
+    @property
+    def caller(self) -> str:
+        """Who calls, as far as shares of a queue go: the client's connection."""
+        return self._call.peer
+
     def when_cancelled(self, leave: Callable[[], object]) -> None:
-        """What to do where the caller goes away before the reply is settled."""
+        """Registers what happens if the client cancels before the reply is settled."""
         self._call.when_cancelled(leave)
 
-    def settle(
-        self, outcome: O | Exception, render: Callable[[O], tuple[Message, Metadata]]
-    ) -> None:
-        """Answers with an outcome as it is rendered for the wire, or refuses."""
+    def settle(self, outcome: A | Exception, render: Callable[[A], Rendered]) -> None:
+        """Answers with an outcome as `render` makes it a reply; refuses if it is an exception."""
         if isinstance(outcome, Exception):
             self.refuse(outcome)
             return
@@ -58,37 +66,47 @@ class Reply:
         except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
             self.refuse(error)
         else:
-            self._gate.leave()
+            self._end(_OK)
 
     def refuse(self, error: Exception) -> None:
         """Answers with the status of a refusal or a fault."""
-        _refuse(self._method, self._call, error)
+        self._end(_refuse(self._method, self._call, error))
+
+    def _end(self, code: str) -> None:
         self._gate.leave()
+        self._observer.call_ended(self._method, code, perf_counter() - self._started)
 
 
-def guarded(service: str, methods: Mapping[str, Method], gate: Gate) -> dict[str, direct.Method]:
-    """The methods of a service behind the gate, by their full names."""
-    return {f"/{service}/{name}": _guarded(name, method, gate) for name, method in methods.items()}
+def guarded(
+    service: str, answerers: Mapping[str, Answerer], gate: Gate, observer: Observer
+) -> dict[str, calls.Method]:
+    """The methods of a service behind the gate, by their full names, for a wire."""
+    return {
+        f"/{service}/{name}": _guarded(name, answerer, gate, observer)
+        for name, answerer in answerers.items()
+    }
 
 
-def _guarded(name: str, method: Method, gate: Gate) -> direct.Method:
+def _guarded(name: str, answerer: Answerer, gate: Gate, observer: Observer) -> calls.Method:
     def called(request: bytes, call: Call) -> None:
         try:
             gate.enter()
         except Exception as closed:  # noqa: BLE001 - as below
-            _refuse(name, call, closed)
+            observer.call_ended(name, _refuse(name, call, closed), 0.0)
             return
-        reply = Reply(name, call, gate)
+        reply = Reply(name, call, gate, observer)
         try:
-            method(request, reply)
+            answerer(request, reply)
         except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
             reply.refuse(error)
 
     return called
 
 
-def _refuse(method: str, call: Call, error: Exception) -> None:
+def _refuse(method: str, call: Call, error: Exception) -> str:
+    """Ends a call with the status of an error, and returns the name of its code."""
     refusal = refusal_of(error)
     if refusal.code in _UNEXPECTED:
         _log.error("call failed", method=method, reason=refusal.reason, exc_info=error)
     call.refuse(refusal.code, refusal.text(), refusal.trailing())
+    return refusal.code.name

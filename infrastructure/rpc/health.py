@@ -6,7 +6,7 @@ from typing import Any
 
 from grpc_health.v1 import health, health_pb2
 
-from infrastructure.rpc.workflows.methods import SERVICE
+from infrastructure.contract import SERVICE
 
 CHECK_EVERY = 1.0  # seconds
 FAILURES_TO_UNREADY = 2
@@ -20,7 +20,7 @@ class HealthServicer(health.HealthServicer):  # type: ignore[misc] # the library
 
     def __init__(self) -> None:
         super().__init__(experimental_non_blocking=True)
-        self.set(SERVICE, _SERVING)
+        self.set(SERVICE.full_name, _SERVING)
 
     def List(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - gRPC's names
         """The status of everything that Check knows."""
@@ -56,7 +56,7 @@ class Readiness:
         while not self._stopped.is_set():
             failures = 0 if self._is_ready() else failures + 1
             if failures == 0:
-                self._servicer.set(SERVICE, _SERVING)
+                self._servicer.set(SERVICE.full_name, _SERVING)
             elif failures >= FAILURES_TO_UNREADY:
-                self._servicer.set(SERVICE, _NOT_SERVING)
+                self._servicer.set(SERVICE.full_name, _NOT_SERVING)
             self._stopped.wait(CHECK_EVERY)

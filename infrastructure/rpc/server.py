@@ -8,7 +8,7 @@ from grpc_health.v1 import health_pb2_grpc
 
 from infrastructure.rpc import reflection
 from infrastructure.rpc.health import HealthServicer
-from infrastructure.rpc.workflows.methods import SERVICE
+from infrastructure.contract import SERVICE
 from infrastructure.wire.direct import DirectMethods, Method
 
 HEALTH = "grpc.health.v1.Health"
@@ -39,7 +39,7 @@ class Server:
             ],
         )
         self._methods: DirectMethods | None = None
-        self._server.add_generic_rpc_handlers(tuple(reflection.handlers((SERVICE, HEALTH))))
+        self._server.add_generic_rpc_handlers(tuple(reflection.handlers((SERVICE.full_name, HEALTH))))
         health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
 
     def start(self, address: str, methods: Mapping[str, Method]) -> int:

@@ -42,6 +42,11 @@ class Call:
         self.deadline: float = time.monotonic() + event.call_details.deadline - time.time()
         """When the caller stops waiting, by the monotonic clock; far off where it gave none."""
 
+    @property
+    def peer(self) -> str:
+        """The client's address as gRPC writes it, such as ipv4:127.0.0.1:50500."""
+        return str(self._call.peer(), "ascii", "replace")
+
     def answer(self, message: bytes, trailing: Metadata = ()) -> None:
         """Ends the call with a message."""
         self._outbox.send(self._call, message, cygrpc.StatusCode.ok, b"", trailing)

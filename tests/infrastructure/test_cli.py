@@ -10,9 +10,9 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.status_pb2 import Status
 from psycopg.conninfo import make_conninfo
 
-from infrastructure.client.target import SERVICE
+from infrastructure.contract import DETAILS_KEY, SERVICE
 from infrastructure.lanes.refusals import Overloaded
-from infrastructure.rpc.errors import DETAILS_KEY, refusal_of
+from infrastructure.rpc.errors import refusal_of
 from tests.support.command_line import (
     NOWHERE,
     answer,

@@ -1,33 +1,28 @@
-"""Between messages of the contract and the values of the domain."""
+"""From requests of the contract to what the application is asked.
 
-from datetime import datetime
+Each function raises InvalidFields, which names every bad field.
+"""
 
 from workflows import workflows_pb2 as pb
 
-from application.draft import Done
-from application.ports import View
-from application.queries import Page
+from application.queries import Lookup, PageRequest
 from domain import commands, fields
 from domain.errors import InvalidFields
 from domain.filters import Filters
-
-
-def timestamp(moment: datetime | None) -> str:
-    """RFC 3339 in UTC with microseconds; empty for None. The moment must be in UTC."""
-    return "" if moment is None else moment.isoformat(timespec="microseconds")[:26] + "Z"
+from infrastructure.rpc.method import Surroundings
 
 
 def workflow_id(text: str) -> str:
-    """An id as it is stored: clients may spell it in upper case."""
+    """An id as it is stored; clients may spell it in upper case."""
     return text.lower()
 
 
 def create(
-    request: pb.CreateWorkflowRequest, new_id: str, now: datetime
+    request: pb.CreateWorkflowRequest, surroundings: Surroundings
 ) -> commands.CreateWorkflow:
-    """The command in a request. Raises InvalidFields."""
+    """A new workflow under a new id."""
     return commands.CreateWorkflow(
-        id=new_id,
+        id=surroundings.new_id(),
         user_id=request.user_id,
         name=request.name,
         payload=request.payload,
@@ -36,12 +31,14 @@ def create(
         max_consecutive_job_failures_allowed=request.max_consecutive_job_failures_allowed,
         log_retention=request.log_retention,
         idempotency_key=request.idempotency_key,
-        now=now,
+        now=surroundings.now(),
     )
 
 
-def update(request: pb.UpdateWorkflowRequest, now: datetime) -> commands.UpdateWorkflow:
-    """The command in a request. Raises InvalidFields."""
+def update(
+    request: pb.UpdateWorkflowRequest, surroundings: Surroundings
+) -> commands.UpdateWorkflow:
+    """A replacement of what an owner may change."""
     return commands.UpdateWorkflow(
         id=workflow_id(request.id),
         user_id=request.user_id,
@@ -50,58 +47,80 @@ def update(request: pb.UpdateWorkflowRequest, now: datetime) -> commands.UpdateW
         interval=request.interval,
         max_consecutive_job_failures_allowed=request.max_consecutive_job_failures_allowed,
         idempotency_key=request.idempotency_key,
-        now=now,
+        now=surroundings.now(),
     )
 
 
 def update_build_status(
-    request: pb.UpdateWorkflowBuildStatusRequest, now: datetime
+    request: pb.UpdateWorkflowBuildStatusRequest, surroundings: Surroundings
 ) -> commands.UpdateBuildStatus:
-    """The command in a request. Raises InvalidFields."""
+    """The status of a build."""
     return commands.UpdateBuildStatus(
         id=workflow_id(request.id),
         user_id=request.user_id,
         build_status=request.build_status,
         generation=request.generation,
-        now=now,
+        now=surroundings.now(),
     )
 
 
 def increment(
-    request: pb.IncrementWorkflowConsecutiveJobFailuresCountRequest,
-    now: datetime,
-    *,
-    terminate_at_threshold: bool,
+    request: pb.IncrementWorkflowConsecutiveJobFailuresCountRequest, surroundings: Surroundings
 ) -> commands.IncrementFailures:
-    """The command in a request. Raises InvalidFields."""
+    """A failed job."""
     return commands.IncrementFailures(
         id=workflow_id(request.id),
         user_id=request.user_id,
         job_id=request.job_id,
-        terminate_at_threshold=terminate_at_threshold,
-        now=now,
+        terminate_at_threshold=surroundings.terminate_at_threshold,
+        now=surroundings.now(),
     )
 
 
 def reset(
-    request: pb.ResetWorkflowConsecutiveJobFailuresCountRequest, now: datetime
+    request: pb.ResetWorkflowConsecutiveJobFailuresCountRequest, surroundings: Surroundings
 ) -> commands.ResetFailures:
-    """The command in a request. Raises InvalidFields."""
-    return commands.ResetFailures(id=workflow_id(request.id), user_id=request.user_id, now=now)
+    """A count of failures that starts again."""
+    return commands.ResetFailures(
+        id=workflow_id(request.id), user_id=request.user_id, now=surroundings.now()
+    )
 
 
-def terminate(request: pb.TerminateWorkflowRequest, now: datetime) -> commands.TerminateWorkflow:
-    """The command in a request. Raises InvalidFields."""
-    return commands.TerminateWorkflow(id=workflow_id(request.id), user_id=request.user_id, now=now)
+def terminate(
+    request: pb.TerminateWorkflowRequest, surroundings: Surroundings
+) -> commands.TerminateWorkflow:
+    """The end of a workflow's active life."""
+    return commands.TerminateWorkflow(
+        id=workflow_id(request.id), user_id=request.user_id, now=surroundings.now()
+    )
 
 
-def delete(request: pb.DeleteWorkflowRequest, now: datetime) -> commands.DeleteWorkflow:
-    """The command in a request. Raises InvalidFields."""
-    return commands.DeleteWorkflow(id=workflow_id(request.id), user_id=request.user_id, now=now)
+def delete(
+    request: pb.DeleteWorkflowRequest, surroundings: Surroundings
+) -> commands.DeleteWorkflow:
+    """The removal of a workflow."""
+    return commands.DeleteWorkflow(
+        id=workflow_id(request.id), user_id=request.user_id, now=surroundings.now()
+    )
+
+
+def own_workflow(request: pb.GetWorkflowRequest, _: Surroundings) -> Lookup:
+    """A question for the caller's own workflow."""
+    return Lookup.by_owner(workflow_id(request.id), request.user_id)
+
+
+def any_workflow(request: pb.GetWorkflowByIDRequest, _: Surroundings) -> Lookup:
+    """A service's question for any workflow."""
+    return Lookup.by_service(workflow_id(request.id))
+
+
+def page_of_list(request: pb.ListWorkflowsRequest, _: Surroundings) -> PageRequest:
+    """A question for one page of a user's list."""
+    return PageRequest(request.user_id, filters(request), request.cursor)
 
 
 def filters(request: pb.ListWorkflowsRequest) -> Filters:
-    """The filters in a request. Raises InvalidFields, which names a bad user beside them."""
+    """The filters of a list; what is wrong with its user is named beside what is wrong with them."""
     wanted = request.filters
     try:
         return Filters(
@@ -115,81 +134,3 @@ def filters(request: pb.ListWorkflowsRequest) -> Filters:
     except InvalidFields as refused:
         user = fields.violations([("user_id", fields.required_text(request.user_id))])
         raise InvalidFields([*user, *refused.violations]) from refused
-
-
-def created(done: Done) -> pb.CreateWorkflowResponse:
-    """The id of a new workflow."""
-    return pb.CreateWorkflowResponse(id=done.workflow_id)
-
-
-def incremented(done: Done) -> pb.IncrementWorkflowConsecutiveJobFailuresCountResponse:
-    """Whether the failures have reached their maximum."""
-    return pb.IncrementWorkflowConsecutiveJobFailuresCountResponse(
-        threshold_reached=done.threshold_reached
-    )
-
-
-def owned(view: View) -> pb.GetWorkflowResponse:
-    """A workflow as its owner sees it."""
-    workflow = view.workflow
-    return pb.GetWorkflowResponse(
-        id=view.id,
-        name=workflow.name,
-        payload=workflow.payload,
-        kind=workflow.kind,
-        build_status=workflow.build_status,
-        interval=workflow.interval,
-        consecutive_job_failures_count=workflow.failures,
-        max_consecutive_job_failures_allowed=workflow.max_failures,
-        created_at=timestamp(workflow.created_at),
-        updated_at=timestamp(workflow.updated_at),
-        terminated_at=timestamp(workflow.terminated_at),
-        log_retention=workflow.log_retention,
-        generation=workflow.generation,
-    )
-
-
-def any_owner(view: View) -> pb.GetWorkflowByIDResponse:
-    """A workflow as other services see it."""
-    workflow = view.workflow
-    return pb.GetWorkflowByIDResponse(
-        id=view.id,
-        user_id=workflow.user_id,
-        name=workflow.name,
-        payload=workflow.payload,
-        kind=workflow.kind,
-        build_status=workflow.build_status,
-        interval=workflow.interval,
-        consecutive_job_failures_count=workflow.failures,
-        max_consecutive_job_failures_allowed=workflow.max_failures,
-        created_at=timestamp(workflow.created_at),
-        updated_at=timestamp(workflow.updated_at),
-        terminated_at=timestamp(workflow.terminated_at),
-        log_retention=workflow.log_retention,
-        generation=workflow.generation,
-    )
-
-
-def page(found: Page) -> pb.ListWorkflowsResponse:
-    """A page of a list."""
-    return pb.ListWorkflowsResponse(
-        workflows=[_listed(view) for view in found.views], cursor=found.cursor
-    )
-
-
-def _listed(view: View) -> pb.WorkflowsByUserIDResponse:
-    workflow = view.workflow
-    return pb.WorkflowsByUserIDResponse(
-        id=view.id,
-        name=workflow.name,
-        payload=workflow.payload,
-        kind=workflow.kind,
-        build_status=workflow.build_status,
-        interval=workflow.interval,
-        consecutive_job_failures_count=workflow.failures,
-        max_consecutive_job_failures_allowed=workflow.max_failures,
-        created_at=timestamp(workflow.created_at),
-        updated_at=timestamp(workflow.updated_at),
-        log_retention=workflow.log_retention,
-        terminated_at=timestamp(workflow.terminated_at),
-    )

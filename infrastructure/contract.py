@@ -1,0 +1,17 @@
+"""What server and clients must agree on beside the messages: the service, its doors, its keys."""
+
+from typing import Final
+
+from workflows import workflows_pb2 as pb
+
+SERVICE: Final = pb.DESCRIPTOR.services_by_name["WorkflowsService"]
+"""The service as its contract describes it: its methods, and its name in SERVICE.full_name."""
+
+DETAILS_KEY: Final = "grpc-status-details-bin"
+"""Trailing metadata of a refusal: a google.rpc.Status, which carries the details."""
+VERSION_KEY: Final = "x-workflow-version"
+"""Trailing metadata: the stream version that a reply about one workflow reflects."""
+POSITION_KEY: Final = "x-event-position"
+"""Trailing metadata of a change: the feed position up to which its effect is contained."""
+REPLAYED_KEY: Final = "x-replayed"
+"""Trailing metadata, "true" if the reply of an earlier call with the same key was repeated."""

@@ -1,0 +1,116 @@
+"""Those who wait, a line for each caller: callers take turns, so that no flood starves a neighbour."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+LEAST_COST = 1024
+"""Bytes that a waiter costs of a turn if it is smaller: work has a price of its own."""
+
+
+@dataclass(eq=False, slots=True)
+class Waiter:
+    """Something that waits: for which caller, of how many bytes, until which moment or None."""
+
+    caller: str
+    size: int
+    deadline: float | None
+
+
+W = TypeVar("W", bound=Waiter)
+
+
+class _Line(deque[W]):
+    """The waiters of one caller, and their bytes together."""
+
+    size = 0
+
+
+class FairQueue(Generic[W]):
+    """Waiters in the order in which they are taken.
+
+    The waiters of one caller keep their order. Callers take turns: a turn is one waiter, or as
+    many as cost no more than `turn` bytes together.
+    """
+
+    def __init__(self, turn: int) -> None:
+        self._turn = turn
+        self._lines: dict[str, _Line[W]] = {}
+        self._turns: deque[str] = deque()  # Callers with a line; the first is next.
+        self._count = 0
+        self.size = 0
+        """Bytes of all waiters together."""
+
+    def __len__(self) -> int:
+        return self._count
+
+    def held_by(self, caller: str) -> tuple[int, int]:
+        """How many waiters a caller has, and their bytes."""
+        line = self._lines.get(caller)
+        return (0, 0) if line is None else (len(line), line.size)
+
+    def put(self, waiter: W) -> None:
+        """Adds a waiter at the end of its caller's line."""
+        line = self._lines.get(waiter.caller)
+        if line is None:
+            line = self._lines[waiter.caller] = _Line()
+            self._turns.append(waiter.caller)
+        line.append(waiter)
+        line.size += waiter.size
+        self.size += waiter.size
+        self._count += 1
+
+    def remove(self, waiter: W) -> bool:
+        """Removes a waiter; False if it does not wait."""
+        line = self._lines.get(waiter.caller)
+        if line is None or waiter not in line:
+            return False
+        line.remove(waiter)
+        self._removed(line, waiter)
+        if not line:
+            del self._lines[waiter.caller]
+            self._turns.remove(waiter.caller)
+        return True
+
+    def take(self, count: int, room: int, now: float) -> tuple[list[W], list[W]]:
+        """Removes the next batch: at most `count` waiters that fit into `room` bytes.
+
+        A waiter larger than the room goes alone. Returns the batch and, apart, those met on the
+        way whose deadline has passed.
+        """
+        batch: list[W] = []
+        late: list[W] = []
+        while self._turns and len(batch) < count:
+            line = self._lines[self._turns[0]]
+            left = self._turn
+            first = len(batch)
+            while line and len(batch) < count:
+                waiter = line[0]
+                if waiter.deadline is not None and waiter.deadline <= now:
+                    late.append(waiter)
+                elif batch and waiter.size > room:
+                    if len(batch) > first:
+                        self._end_turn(line)
+                    return batch, late
+                elif len(batch) > first and max(waiter.size, LEAST_COST) > left:
+                    break
+                else:
+                    batch.append(waiter)
+                    room -= waiter.size
+                    left -= max(waiter.size, LEAST_COST)
+                line.popleft()
+                self._removed(line, waiter)
+            self._end_turn(line)
+        return batch, late
+
+    def _end_turn(self, line: _Line[W]) -> None:
+        caller = self._turns.popleft()
+        if line:
+            self._turns.append(caller)
+        else:
+            del self._lines[caller]
+
+    def _removed(self, line: _Line[W], waiter: W) -> None:
+        line.size -= waiter.size
+        self.size -= waiter.size
+        self._count -= 1

@@ -1,0 +1,113 @@
+"""From the application's outcomes to replies of the contract, with their trailing metadata."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from google.protobuf.message import Message
+from workflows import workflows_pb2 as pb
+
+from application.draft import Done
+from application.ports import View
+from application.queries import Page
+from infrastructure.contract import POSITION_KEY, REPLAYED_KEY, VERSION_KEY
+from infrastructure.rpc.method import Rendered
+from infrastructure.wire.calls import Metadata
+
+
+def timestamp(moment: datetime | None) -> str:
+    """RFC 3339 in UTC with microseconds; empty for None. The moment must be in UTC."""
+    return "" if moment is None else moment.isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def done(message: Callable[[], Message]) -> Callable[[Done], Rendered]:
+    """A renderer of changes whose reply is an empty message."""
+    return lambda done: (message(), _written(done))
+
+
+def created(done: Done) -> Rendered:
+    """The id of a new workflow."""
+    return pb.CreateWorkflowResponse(id=done.workflow_id), _written(done)
+
+
+def incremented(done: Done) -> Rendered:
+    """Whether the failures have reached their maximum."""
+    message = pb.IncrementWorkflowConsecutiveJobFailuresCountResponse(
+        threshold_reached=done.threshold_reached
+    )
+    return message, _written(done)
+
+
+def own_workflow(view: View) -> Rendered:
+    """A workflow as its owner sees it."""
+    workflow = view.workflow
+    message = pb.GetWorkflowResponse(
+        id=view.id,
+        name=workflow.name,
+        payload=workflow.payload,
+        kind=workflow.kind,
+        build_status=workflow.build_status,
+        interval=workflow.interval,
+        consecutive_job_failures_count=workflow.failures,
+        max_consecutive_job_failures_allowed=workflow.max_failures,
+        created_at=timestamp(workflow.created_at),
+        updated_at=timestamp(workflow.updated_at),
+        terminated_at=timestamp(workflow.terminated_at),
+        log_retention=workflow.log_retention,
+        generation=workflow.generation,
+    )
+    return message, _reflects(view)
+
+
+def any_workflow(view: View) -> Rendered:
+    """A workflow as other services see it: with its owner."""
+    workflow = view.workflow
+    message = pb.GetWorkflowByIDResponse(
+        id=view.id,
+        user_id=workflow.user_id,
+        name=workflow.name,
+        payload=workflow.payload,
+        kind=workflow.kind,
+        build_status=workflow.build_status,
+        interval=workflow.interval,
+        consecutive_job_failures_count=workflow.failures,
+        max_consecutive_job_failures_allowed=workflow.max_failures,
+        created_at=timestamp(workflow.created_at),
+        updated_at=timestamp(workflow.updated_at),
+        terminated_at=timestamp(workflow.terminated_at),
+        log_retention=workflow.log_retention,
+        generation=workflow.generation,
+    )
+    return message, _reflects(view)
+
+
+def page(found: Page) -> Rendered:
+    """A page of a list."""
+    listed = [_listed(view) for view in found.views]
+    return pb.ListWorkflowsResponse(workflows=listed, cursor=found.cursor), ()
+
+
+def _listed(view: View) -> pb.WorkflowsByUserIDResponse:
+    workflow = view.workflow
+    return pb.WorkflowsByUserIDResponse(
+        id=view.id,
+        name=workflow.name,
+        payload=workflow.payload,
+        kind=workflow.kind,
+        build_status=workflow.build_status,
+        interval=workflow.interval,
+        consecutive_job_failures_count=workflow.failures,
+        max_consecutive_job_failures_allowed=workflow.max_failures,
+        created_at=timestamp(workflow.created_at),
+        updated_at=timestamp(workflow.updated_at),
+        log_retention=workflow.log_retention,
+        terminated_at=timestamp(workflow.terminated_at),
+    )
+
+
+def _written(done: Done) -> Metadata:
+    trailing = ((VERSION_KEY, str(done.version)), (POSITION_KEY, str(done.position)))
+    return (*trailing, (REPLAYED_KEY, "true")) if done.replayed else trailing
+
+
+def _reflects(view: View) -> Metadata:
+    return ((VERSION_KEY, str(view.version)),)
