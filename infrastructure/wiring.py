@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from uuid_utils import uuid7
 
@@ -115,9 +116,9 @@ class _Lanes:
     lists: list[Lane[PageRequest, Page]]
 
     @property
-    def alive(self) -> bool:
-        """Whether every thread runs."""
-        return all(lane.alive for lane in (self.writes, self.lookups, *self.lists))
+    def all(self) -> list[Lane[Any, Any]]:
+        """Every lane."""
+        return [*self.lists, self.lookups, self.writes]
 
 
 @contextmanager
@@ -126,10 +127,11 @@ def _lanes(store: _Store, observer: Observer) -> Iterator[_Lanes]:
     lists = [Lane(LaneName.LISTS, each.pages, LISTS, observer) for each in store.lists]
     lookups = Lane(LaneName.LOOKUPS, store.lookups.look_up, LOOKUPS, observer)
     writes = Lane(LaneName.WRITES, store.commands.handle, WRITES, observer)
+    lanes = _Lanes(writes, lookups, lists)
     try:
-        yield _Lanes(writes, lookups, lists)
+        yield lanes
     finally:
-        for lane in (*lists, lookups, writes):
+        for lane in lanes.all:
             lane.drain()
 
 
@@ -143,7 +145,7 @@ def _doors(
     observer: Observer,
 ) -> Iterator[int]:
     """The methods on their address, behind the gate; readiness beside them. Yields the port."""
-    readiness = Readiness(health, lambda: lanes.alive and store.answers())
+    readiness = Readiness(health, lambda: all(lane.alive for lane in lanes.all) and store.answers())
     gate = Gate()
     surroundings = Surroundings(_now, _new_id, settings.terminate_at_threshold)
     methods = answerers(METHODS, _entrances(lanes), surroundings)

@@ -1,4 +1,4 @@
-"""Those who wait, a line for each caller: callers take turns, so that no flood starves a neighbour."""
+"""A queue with a line for each caller: callers take turns, so that no flood starves a neighbour."""
 
 from collections import deque
 from dataclasses import dataclass

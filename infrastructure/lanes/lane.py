@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from time import monotonic
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from infrastructure.lanes.batcher import Batcher, Drained, Effect, Limits, Refuse, Take, WakeAt
 from infrastructure.lanes.fairness import Waiter
@@ -141,19 +141,14 @@ class Lane(Generic[S, O]):
                 ticket = batch[answered]
                 answered += 1
                 ticket.answer(outcome)
-            if answered < len(batch):
-                raise ValueError(f"{answered} outcomes for a batch of {len(batch)}")
+            missing: Exception = WorkFailed("the work gave too few outcomes")
         except Exception as fault:  # noqa: BLE001 - as said above
-            _refuse(batch[answered:], fault)
+            missing = fault
         except BaseException as panic:  # noqa: BLE001 - a native library's panic is one
-            failed = WorkFailed()
-            failed.__cause__ = panic
-            _refuse(batch[answered:], failed)
-
-
-def _refuse(tickets: Iterable[Ticket[Any, Any]], fault: Exception) -> None:
-    for ticket in tickets:
-        ticket.answer(fault)
+            missing = WorkFailed("the work ended in a panic")
+            missing.__cause__ = panic
+        for ticket in batch[answered:]:
+            ticket.answer(missing)
 
 
 def _until(moment: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""Several lanes for one kind of work: a caller's submissions wait for one another, not for others'."""
+"""Several lanes for one kind of work, each of which serves other callers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -22,4 +22,4 @@ class CallerLeft(Exception):
 
 
 class WorkFailed(Exception):
-    """The work of a lane ended in a way that is no ordinary exception; its cause says how."""
+    """The work of a lane broke its promise: it panicked, or gave too few outcomes."""

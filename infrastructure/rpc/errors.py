@@ -33,7 +33,10 @@ from infrastructure.lanes.refusals import (
     Draining,
     Overloaded,
     ShareExceeded,
+    WorkFailed,
 )
+
+_DOMAIN = SERVICE.full_name
 
 MAX_MESSAGE = 1024  # bytes: larger statuses lose their code on the way
 MAX_VIOLATIONS = 20
@@ -59,7 +62,9 @@ class Refusal:
 
     def trailing(self) -> tuple[tuple[str, bytes], ...]:
         """The trailing metadata that carries the details."""
-        info = details.ErrorInfo(reason=self.reason, domain=SERVICE.full_name, metadata=self.metadata)
+        info = details.ErrorInfo(
+            reason=self.reason, domain=SERVICE.full_name, metadata=self.metadata
+        )
         status = Status(code=self.code.value[0], message=self.text())
         status.details.extend(_packed(detail) for detail in (info, *self.details))
         return ((DETAILS_KEY, status.SerializeToString()),)
@@ -188,6 +193,7 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         " Try again later, with fewer or smaller calls at a time.",
         retry=True,
     ),
+    WorkFailed: _internal,
     Draining: _always(
         Code.UNAVAILABLE,
         "DRAINING",

@@ -11,8 +11,7 @@ from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.method import Rendered
 from infrastructure.telemetry.observer import Observer
-from infrastructure.wire import calls
-from infrastructure.wire.calls import Call, Metadata
+from infrastructure.wire.direct import Call, Metadata, Method
 
 A = TypeVar("A")
 
@@ -79,7 +78,7 @@ class Reply:
 
 def guarded(
     service: str, answerers: Mapping[str, Answerer], gate: Gate, observer: Observer
-) -> dict[str, calls.Method]:
+) -> dict[str, Method]:
     """The methods of a service behind the gate, by their full names, for a wire."""
     return {
         f"/{service}/{name}": _guarded(name, answerer, gate, observer)
@@ -87,7 +86,7 @@ def guarded(
     }
 
 
-def _guarded(name: str, answerer: Answerer, gate: Gate, observer: Observer) -> calls.Method:
+def _guarded(name: str, answerer: Answerer, gate: Gate, observer: Observer) -> Method:
     def called(request: bytes, call: Call) -> None:
         try:
             gate.enter()

@@ -67,5 +67,3 @@ class MethodRow(Generic[M, Q, A]):
             return self.request.FromString(request)
         except DecodeError as undecodable:
             raise Undecodable from undecodable
-
-

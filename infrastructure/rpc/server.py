@@ -6,12 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 
+from infrastructure.contract import SERVICE
 from infrastructure.rpc import reflection
 from infrastructure.rpc.health import HealthServicer
-from infrastructure.contract import SERVICE
 from infrastructure.wire.direct import DirectMethods, Method
 
 HEALTH = "grpc.health.v1.Health"
+_OFFERED = (SERVICE.full_name, HEALTH)
 _MAX_METADATA = 8 * 1024  # bytes
 _THREADS = 2  # for health, whose calls are short
 
@@ -39,7 +40,7 @@ class Server:
             ],
         )
         self._methods: DirectMethods | None = None
-        self._server.add_generic_rpc_handlers(tuple(reflection.handlers((SERVICE.full_name, HEALTH))))
+        self._server.add_generic_rpc_handlers(tuple(reflection.handlers(_OFFERED)))
         health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
 
     def start(self, address: str, methods: Mapping[str, Method]) -> int:

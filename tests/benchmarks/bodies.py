@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from google.protobuf.message import Message
 from workflows import workflows_pb2 as pb
 
-SERVICE = "workflows.WorkflowsService"
+from infrastructure import contract
+
+SERVICE = contract.SERVICE.full_name
 USER = "benchmark"
 NAME = "Nightly report of the northern warehouse"
 PAYLOAD = (

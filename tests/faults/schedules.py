@@ -1,4 +1,4 @@
-"""Random schedules for the group commit's state machine, in virtual time, and what must hold.
+"""Random schedules for the state machine of a lane, in virtual time, and what must hold.
 
 A schedule submits, cancels, lets time pass and drains while a double of the writer takes batches
 and reports them back: decided, in conflict for some, failed whole, recorded but reported failed.
@@ -14,14 +14,21 @@ from infrastructure.lanes.batcher import (
     Drained,
     Effect,
     Limits,
-    LookAgain,
     Refuse,
     Take,
-    Waiter,
+    WakeAt,
 )
-from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
+from infrastructure.lanes.fairness import LEAST_COST, Waiter
+from infrastructure.lanes.refusals import (
+    CallerLeft,
+    DeadlinePassed,
+    Draining,
+    Overloaded,
+    ShareExceeded,
+)
 
 SIZES = (1, 1, 1, 20, 60, 500)
+CALLERS = ("flood", "flood", "flood", "second", "third")
 ENDINGS = ("recorded", "recorded", "conflicts", "refused", "lost", "poisoned")
 
 
@@ -30,14 +37,14 @@ class BrokenPromise(AssertionError):
 
 
 def promise(kept: bool, what: str) -> None:
-    """Raises BrokenPromise where a promise is not kept."""
+    """Raises BrokenPromise if a promise is not kept."""
     if not kept:
         raise BrokenPromise(what)
 
 
 @dataclass(eq=False, slots=True)
 class Numbered(Waiter):
-    """A command by its number."""
+    """A waiter by its number."""
 
     submission: int
 
@@ -55,7 +62,8 @@ class Account:
     recorded: set[int] = field(default_factory=set)
     draining: bool = False
     drained: bool = False
-    look_again: float | None = None
+    wake_at: float | None = None
+    passed_over: dict[str, int] = field(default_factory=dict)
 
     def answer(self, number: int, how: str) -> None:
         """A caller learns its outcome, if it still listens."""
@@ -70,8 +78,12 @@ class Schedule:
         self._random = Random(seed)
         self.limits = Limits(
             queue=self._random.choice((3, 8, 64)),
+            queue_bytes=self._random.choice((100, 700, 100_000)),
+            share=self._random.choice((2, 6, 64)),
+            share_bytes=self._random.choice((60, 520, 100_000)),
             batch=self._random.choice((1, 2, 5)),
             batch_bytes=self._random.choice((50, 100)),
+            turn=self._random.choice((1, 2, 9)) * LEAST_COST,
             linger=self._random.choice((0.0, 1.0, 3.0)),
             company=self._random.choice((1, 2, 48)),
         )
@@ -111,16 +123,29 @@ class Schedule:
         number, self._submitted = self._submitted, self._submitted + 1
         patience = self._random.choice((None, None, 0.0, 1.0, 4.0))
         deadline = None if patience is None else self._now + patience
-        waiter = Numbered(self._random.choice(SIZES), deadline, number)
+        caller, size = self._random.choice(CALLERS), self._random.choice(SIZES)
+        waiter = Numbered(caller, size, deadline, number)
         account = self._account
-        refused = account.draining or len(account.waiting) >= self.limits.queue
+        expected = self._expected_refusal(waiter)
         account.waiting.append(waiter)
         self._perform(self._machine.submitted(waiter, self._now))
-        expected = "Draining" if account.draining else "Overloaded"
-        promise(not refused or account.answers.get(number) == expected, "the queue has a bound")
+        bounds = {"Draining", "Overloaded", "ShareExceeded"} & {account.answers.get(number)}
+        promise(bounds == expected, "the queue has its bounds, and no others")
+
+    def _expected_refusal(self, waiter: Numbered) -> set[str]:
+        waiting, limits = self._account.waiting, self.limits
+        own = [each.size for each in waiting if each.caller == waiter.caller]
+        size = sum(each.size for each in waiting) + waiter.size
+        if self._account.draining:
+            return {"Draining"}
+        if len(waiting) >= limits.queue or (waiting and size > limits.queue_bytes):
+            return {"Overloaded"}
+        if len(own) >= limits.share or (own and sum(own) + waiter.size > limits.share_bytes):
+            return {"ShareExceeded"}
+        return set()
 
     def _cancel(self) -> None:
-        """A caller goes away: it waits, or it is served, or it was answered just now."""
+        """A caller cancels: it waits, or it is served, or it was answered just now."""
         account = self._account
         candidates = [*account.waiting, *account.writing]
         if self._answered is not None:
@@ -138,9 +163,9 @@ class Schedule:
     def _pass(self, seconds: float) -> None:
         self._now += seconds
         account = self._account
-        if account.look_again is not None and account.look_again <= self._now:
-            account.look_again = None
-            self._perform(self._machine.passed(self._now))
+        if account.wake_at is not None and account.wake_at <= self._now:
+            account.wake_at = None
+            self._perform(self._machine.woken(self._now))
 
     def _finish(self) -> None:
         """The writer comes back with an outcome for each waiter of its batch."""
@@ -155,7 +180,7 @@ class Schedule:
             account.answer(waiter.submission, ending)
             self._answered = waiter
         self._now += self._random.random() * 2
-        self._perform(self._machine.finished(len(batch), self._now))
+        self._perform(self._machine.finished(self._now))
 
     def _drain(self) -> None:
         if not self._account.draining:
@@ -171,9 +196,9 @@ class Schedule:
                     self._take(waiters)
                 case Refuse(waiter, refusal):
                     self._refuse(waiter, refusal)
-                case LookAgain(at):
-                    promise(at > self._now, "it looks again in the past")
-                    account.look_again = at
+                case WakeAt(moment):
+                    promise(moment > self._now, "it asks to be woken in the past")
+                    account.wake_at = moment
                 case Drained():
                     promise(not account.drained, "it is drained twice")
                     promise(not account.waiting, "it is drained while commands wait")
@@ -187,19 +212,40 @@ class Schedule:
         size = sum(waiter.size for waiter in waiters)
         promise(size <= limits.batch_bytes or len(waiters) == 1, "a batch is too large")
         promise(account.taken.isdisjoint(numbers), "taken twice")
-        promise(account.cancelled.isdisjoint(numbers), "taken although its caller had gone")
+        promise(account.cancelled.isdisjoint(numbers), "taken although its caller had left")
         promise(account.answers.keys().isdisjoint(numbers), "taken although it was answered")
         late = [t for t in waiters if t.deadline is not None and t.deadline <= self._now]
         promise(not late, "taken after its deadline")
-        promise(list(waiters) == account.waiting[: len(waiters)], "taken out of order")
-        del account.waiting[: len(waiters)]
+        self._check_turns(waiters)
+        for waiter in waiters:
+            account.waiting.remove(waiter)
         account.taken.update(numbers)
         account.writing = waiters
 
+    def _check_turns(self, waiters: Sequence[Numbered]) -> None:
+        """A caller's waiters keep their order, and a caller that waits is not passed over."""
+        account = self._account
+        shares: dict[str, list[Numbered]] = {each.caller: [] for each in account.waiting}
+        for waiter in waiters:
+            shares[waiter.caller].append(waiter)
+        for caller, share in shares.items():
+            line = [each for each in account.waiting if each.caller == caller]
+            promise(share == line[: len(share)], "taken out of order")
+            passed_over = 0 if share else account.passed_over.get(caller, 0) + 1
+            promise(passed_over < len(set(CALLERS)), "its neighbours had more turns")
+            account.passed_over[caller] = passed_over
+        if all(shares.values()):
+            return
+        for share in shares.values():
+            cost = sum(max(each.size, LEAST_COST) for each in share)
+            promise(len(share) <= 1 or cost <= self.limits.turn, "a flood starves a neighbour")
+
     def _refuse(self, waiter: Numbered, refusal: Exception) -> None:
-        account, limits = self._account, self.limits
+        account = self._account
         promise(waiter in account.waiting, "refused although it did not wait")
         account.waiting.remove(waiter)
+        if all(each.caller != waiter.caller for each in account.waiting):
+            account.passed_over.pop(waiter.caller, None)
         account.answer(waiter.submission, type(refusal).__name__)
         self._answered = waiter
         account.refused.add(waiter.submission)
@@ -207,19 +253,19 @@ class Schedule:
             case DeadlinePassed():
                 passed = waiter.deadline is not None and waiter.deadline <= self._now
                 promise(passed, "its deadline had not passed")
-            case Overloaded():
-                promise(len(account.waiting) >= limits.queue, "there was room")
+            case Overloaded() | ShareExceeded():
+                pass  # Checked where it was submitted.
             case Draining():
                 promise(account.draining, "it was not draining")
             case CallerLeft():
-                promise(waiter.submission in account.cancelled, "its caller had not gone")
+                promise(waiter.submission in account.cancelled, "its caller had not left")
             case _:
                 promise(False, f"it refuses with {refusal!r}")
 
     def _check(self) -> None:
         account = self._account
         promise(self._machine.waiting == len(account.waiting), "it miscounts those who wait")
-        idle = not account.writing and account.look_again is None
+        idle = not account.writing and account.wake_at is None
         promise(not (idle and account.waiting), "commands wait for ever")
 
     def _end(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from workflows_testing import requests
 
-from infrastructure.rpc.workflows.methods import SERVICE
+from infrastructure.contract import SERVICE
 from tests.faults.proxy import Fault, Proxy
 from tests.support.client import Client, Refused, refused
 from tests.support.database import value
@@ -45,7 +45,9 @@ def client(proxy: Proxy) -> Iterator[Client]:
 def is_ready(client: Client) -> bool:
     """Whether the service says that it is ready."""
     health = health_pb2_grpc.HealthStub(client.channel)
-    answer = health.Check(health_pb2.HealthCheckRequest(service=SERVICE), timeout=ENDS_WITHIN)
+    answer = health.Check(
+        health_pb2.HealthCheckRequest(service=SERVICE.full_name), timeout=ENDS_WITHIN
+    )
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 

@@ -1,6 +1,6 @@
-"""The group commit's state machine, an example for each of its rules."""
+"""The lane's state machine: every transition of its table, and an example for each of its rules."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import pytest
@@ -10,272 +10,348 @@ from infrastructure.lanes.batcher import (
     Drained,
     Effect,
     Limits,
-    LookAgain,
     Refuse,
+    State,
     Take,
-    Waiter,
+    WakeAt,
 )
-from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
+from infrastructure.lanes.fairness import LEAST_COST, Waiter
+from infrastructure.lanes.refusals import (
+    CallerLeft,
+    DeadlinePassed,
+    Draining,
+    Overloaded,
+    ShareExceeded,
+)
 
 LINGER = 0.004
-LIMITS = Limits(queue=8, batch=4, batch_bytes=100, linger=LINGER)
+LIMITS = Limits(
+    queue=8,
+    queue_bytes=200,
+    share=6,
+    share_bytes=150,
+    batch=4,
+    batch_bytes=100,
+    turn=2 * LEAST_COST,
+    linger=LINGER,
+)
+LATER = 10.0
 
 
 @dataclass(eq=False)
 class Named(Waiter):
-    """A command by its name."""
+    """A waiter by its name."""
 
     name: str
 
 
-@pytest.fixture
-def batcher() -> Batcher[Named]:
-    """A machine with small limits, at rest."""
-    return Batcher(LIMITS)
+Machine = Batcher[Named]
 
 
-def waiter(name: str, size: int = 1, deadline: float | None = None) -> Named:
-    """A command that waits."""
-    return Named(size, deadline, name)
+def waiter(name: str, size: int = 1, deadline: float | None = None, caller: str = "one") -> Named:
+    """A waiter."""
+    return Named(caller, size, deadline, name)
 
 
-def taken(effects: Sequence[Effect[Named]]) -> Sequence[str]:
-    """What is to be written, in order; at most one batch."""
-    batches = [effect.waiters for effect in effects if isinstance(effect, Take)]
-    assert len(batches) <= 1
-    return [waiter.name for batch in batches for waiter in batch]
+def of(caller: str, *names: str, size: int = 1) -> list[Named]:
+    """Waiters of a caller."""
+    return [waiter(name, size, caller=caller) for name in names]
 
 
-def refused(effects: Sequence[Effect[Named]]) -> dict[str, type[Exception]]:
-    """What is answered undecided, and how."""
-    answers = [effect for effect in effects if isinstance(effect, Refuse)]
-    return {answer.waiter.name: type(answer.refusal) for answer in answers}
+def told(effects: Sequence[Effect[Named]]) -> list[object]:
+    """Effects as a test writes them: batches as names, refusals as a name and a kind."""
+    return [
+        [each.name for each in effect.waiters]
+        if isinstance(effect, Take)
+        else (effect.waiter.name, type(effect.refusal))
+        if isinstance(effect, Refuse)
+        else effect
+        for effect in effects
+    ]
 
 
-def submit(batcher: Batcher[Named], *names: str, now: float = 0.0) -> None:
-    """Several commands arrive while nothing can be taken."""
-    for name in names:
-        assert batcher.submitted(waiter(name), now) == []
+def idle(limits: Limits = LIMITS) -> Machine:
+    """A machine at rest."""
+    return Batcher(limits)
 
 
-def next_batch(batcher: Batcher[Named], count: int) -> Sequence[str]:
-    """What is taken after a batch of `count`, when the linger is over at the latest."""
-    effects = batcher.finished(count, 0.0)
-    match effects:
-        case [LookAgain(at)]:
-            return taken(batcher.passed(at))
-    return taken(effects)
+def busy(*waiting: Named, limits: Limits = LIMITS) -> Machine:
+    """A machine that works on `first`, while others wait."""
+    machine = idle(limits)
+    assert told(machine.submitted(waiter("first", caller="zero"), 0.0)) == [["first"]]
+    for each in waiting:
+        assert told(machine.submitted(each, 0.0)) == []
+    return machine
 
 
-def after_a_batch_of_two(batcher: Batcher[Named], now: float) -> None:
-    """The machine has just written two commands, and nobody waits."""
-    assert taken(batcher.submitted(waiter("first"), now)) == ["first"]
-    submit(batcher, "a", "b", now=now)
-    assert taken(batcher.finished(1, now)) == ["a", "b"]
-    assert batcher.finished(2, now) == []
+def rested(limits: Limits = LIMITS) -> Machine:
+    """A machine that has just worked on two, at 0.0: it expects as many again."""
+    machine = busy(waiter("a"), waiter("b"), limits=limits)
+    assert told(machine.finished(0.0)) == [["a", "b"]]
+    assert told(machine.finished(0.0)) == []
+    return machine
 
 
-def test_a_lone_command_is_taken_at_once(batcher: Batcher[Named]) -> None:
-    assert taken(batcher.submitted(waiter("a"), 0.0)) == ["a"]
+def lingering() -> Machine:
+    """A machine at 0.0 that keeps `c` for company."""
+    machine = rested()
+    assert told(machine.submitted(waiter("c"), 0.0)) == [WakeAt(LINGER)]
+    return machine
 
 
-def test_what_waits_and_what_is_written_is_unanswered(batcher: Batcher[Named]) -> None:
-    batcher.submitted(waiter("a"), 0.0)
-    submit(batcher, "b", "c")
-    assert batcher.unanswered == 3
-    batcher.finished(1, 0.0)
-    assert batcher.unanswered == 2
-    batcher.finished(2, 0.0)
-    assert batcher.unanswered == 0
+def draining(*waiting: Named) -> Machine:
+    """A machine that works on `first` and accepts nobody."""
+    machine = busy(*waiting)
+    assert told(machine.drain(0.0)) == []
+    return machine
 
 
-def test_a_lone_command_after_a_lone_command_is_taken_at_once(batcher: Batcher[Named]) -> None:
-    batcher.submitted(waiter("a"), 0.0)
-    assert batcher.finished(1, 1.0) == []
-    assert taken(batcher.submitted(waiter("b"), 1.0)) == ["b"]
+def drained() -> Machine:
+    """A machine at its end."""
+    machine = idle()
+    assert told(machine.drain(0.0)) == [Drained()]
+    return machine
 
 
-def test_what_arrives_while_a_batch_is_written_becomes_the_next_one(
-    batcher: Batcher[Named],
+def batches(machine: Machine) -> list[list[str]]:
+    """All batches to come: each is finished at once, and every linger waited for."""
+    found = []
+    effects = machine.finished(LATER)
+    while effects:
+        match effects[-1]:
+            case Take(waiters):
+                found.append([each.name for each in waiters])
+                effects = machine.finished(LATER)
+            case WakeAt(moment):
+                effects = machine.woken(moment)
+            case _:
+                raise AssertionError(effects)
+    return found
+
+
+X = waiter("x")
+TABLE: dict[str, tuple[Callable[[], Machine], Callable[[Machine], object], list[object], State]] = {
+    "idle, submitted": (idle, lambda m: m.submitted(X, 0.0), [["x"]], State.BUSY),
+    "idle and expecting company, submitted": (
+        rested,
+        lambda m: m.submitted(X, 0.001),
+        [WakeAt(LINGER)],
+        State.LINGERING,
+    ),
+    "idle, cancelled": (idle, lambda m: m.cancelled(X), [], State.IDLE),
+    "idle, woken": (idle, lambda m: m.woken(LATER), [], State.IDLE),
+    "idle, drain": (idle, lambda m: m.drain(0.0), [Drained()], State.DRAINED),
+    "lingering, submitted": (
+        lingering,
+        lambda m: m.submitted(X, 0.001),
+        [["c", "x"]],
+        State.BUSY,
+    ),
+    "lingering, woken too early": (
+        lingering,
+        lambda m: m.woken(0.001),
+        [WakeAt(LINGER)],
+        State.LINGERING,
+    ),
+    "lingering, woken": (lingering, lambda m: m.woken(LINGER), [["c"]], State.BUSY),
+    "lingering, drain": (lingering, lambda m: m.drain(0.001), [["c"]], State.DRAINING),
+    "busy, submitted": (busy, lambda m: m.submitted(X, 0.0), [], State.BUSY),
+    "busy, cancelled while worked on": (busy, lambda m: m.cancelled(X), [], State.BUSY),
+    "busy, cancelled while waiting": (
+        lambda: busy(X),
+        lambda m: m.cancelled(X),
+        [("x", CallerLeft)],
+        State.BUSY,
+    ),
+    "busy, woken": (lambda: busy(X), lambda m: m.woken(LATER), [], State.BUSY),
+    "busy, finished": (busy, lambda m: m.finished(0.0), [], State.IDLE),
+    "busy, finished while others wait": (
+        lambda: busy(X),
+        lambda m: m.finished(0.0),
+        [["x"]],
+        State.BUSY,
+    ),
+    "busy, drain": (lambda: busy(X), lambda m: m.drain(0.0), [], State.DRAINING),
+    "draining, submitted": (
+        draining,
+        lambda m: m.submitted(X, 0.0),
+        [("x", Draining)],
+        State.DRAINING,
+    ),
+    "draining, cancelled": (
+        lambda: draining(X),
+        lambda m: m.cancelled(X),
+        [("x", CallerLeft)],
+        State.DRAINING,
+    ),
+    "draining, woken": (lambda: draining(X), lambda m: m.woken(0.0), [], State.DRAINING),
+    "draining, finished": (draining, lambda m: m.finished(0.0), [Drained()], State.DRAINED),
+    "draining, finished while others wait": (
+        lambda: draining(X),
+        lambda m: m.finished(0.0),
+        [["x"]],
+        State.DRAINING,
+    ),
+    "draining, drain": (draining, lambda m: m.drain(0.0), [], State.DRAINING),
+    "drained, submitted": (
+        drained,
+        lambda m: m.submitted(X, 0.0),
+        [("x", Draining)],
+        State.DRAINED,
+    ),
+    "drained, cancelled": (drained, lambda m: m.cancelled(X), [], State.DRAINED),
+    "drained, woken": (drained, lambda m: m.woken(LATER), [], State.DRAINED),
+    "drained, drain": (drained, lambda m: m.drain(0.0), [], State.DRAINED),
+}
+
+
+@pytest.mark.parametrize(("given", "when", "then", "state"), TABLE.values(), ids=TABLE)
+def test_a_transition(
+    given: Callable[[], Machine],
+    when: Callable[[Machine], Sequence[Effect[Named]]],
+    then: list[object],
+    state: State,
 ) -> None:
-    batcher.submitted(waiter("a"), 0.0)
-    submit(batcher, "b", "c", "d")
-    assert batcher.waiting == 3
-    assert taken(batcher.finished(1, 0.1)) == ["b", "c", "d"]
-    assert batcher.waiting == 0
+    machine = given()
+    assert told(when(machine)) == then
+    assert machine.state is state
 
 
-def test_after_a_batch_of_several_the_next_one_lingers_until_as_many_wait(
-    batcher: Batcher[Named],
-) -> None:
-    after_a_batch_of_two(batcher, now=1.0)
-    assert batcher.submitted(waiter("c"), 1.001) == [LookAgain(1.0 + LINGER)]
-    assert taken(batcher.submitted(waiter("d"), 1.002)) == ["c", "d"]
+def test_who_lingers_and_leaves_lets_the_machine_rest() -> None:
+    machine = rested()
+    machine.submitted(X, 0.0)
+    assert told(machine.cancelled(X)) == [("x", CallerLeft)]
+    assert machine.state is State.IDLE
+
+
+def test_who_waits_and_who_is_worked_on_is_unanswered() -> None:
+    machine = busy(*of("one", "a", "b"))
+    assert (machine.waiting, machine.unanswered) == (2, 3)
+    machine.finished(0.0)
+    assert (machine.waiting, machine.unanswered) == (0, 2)
+
+
+def test_nobody_lingers_after_a_batch_of_one() -> None:
+    machine = busy()
+    machine.finished(0.0)
+    assert told(machine.submitted(X, 0.0)) == [["x"]]
+
+
+def test_nobody_lingers_when_the_moment_has_passed() -> None:
+    assert told(rested().submitted(X, LINGER)) == [["x"]]
 
 
 def test_no_batch_lingers_for_more_than_enough_company() -> None:
-    batcher: Batcher[Named] = Batcher(replace(LIMITS, company=2))
-    assert taken(batcher.submitted(waiter("first"), 1.0)) == ["first"]
-    submit(batcher, "a", "b", "c", "d", now=1.0)
-    assert taken(batcher.finished(1, 1.0)) == ["a", "b", "c", "d"]
-    assert batcher.finished(4, 1.0) == []
-    assert batcher.submitted(waiter("e"), 1.001) == [LookAgain(1.0 + LINGER)]
-    assert taken(batcher.submitted(waiter("f"), 1.002)) == ["e", "f"]
+    machine = busy(*of("one", *"abcd"), limits=replace(LIMITS, company=2))
+    assert told(machine.finished(0.0)) == [list("abcd")]
+    machine.finished(0.0)
+    assert told(machine.submitted(waiter("e"), 0.001)) == [WakeAt(LINGER)]
+    assert told(machine.submitted(waiter("f"), 0.002)) == [["e", "f"]]
 
 
-def test_lingering_ends_with_its_time(batcher: Batcher[Named]) -> None:
-    after_a_batch_of_two(batcher, now=1.0)
-    assert batcher.submitted(waiter("c"), 1.001) == [LookAgain(1.0 + LINGER)]
-    assert taken(batcher.passed(1.0 + LINGER)) == ["c"]
+def test_nobody_lingers_in_a_drain() -> None:
+    machine = draining(*of("one", *"abcdef"))
+    assert batches_of_a_drain(machine) == [list("abcd"), list("ef")]
 
 
-def test_a_command_that_comes_after_the_linger_is_taken_at_once(batcher: Batcher[Named]) -> None:
-    after_a_batch_of_two(batcher, now=1.0)
-    assert taken(batcher.submitted(waiter("c"), 1.0 + LINGER)) == ["c"]
+def batches_of_a_drain(machine: Machine) -> list[list[str]]:
+    """The batches to come, of which none may linger, up to the end."""
+    found: list[list[str]] = []
+    while True:
+        (effect,) = machine.finished(0.0)
+        if isinstance(effect, Drained):
+            return found
+        assert isinstance(effect, Take)
+        found.append([each.name for each in effect.waiters])
 
 
-def test_a_moment_that_passes_early_asks_for_the_rest_of_the_linger(
-    batcher: Batcher[Named],
-) -> None:
-    after_a_batch_of_two(batcher, now=1.0)
-    batcher.submitted(waiter("c"), 1.0)
-    assert batcher.passed(1.001) == [LookAgain(1.0 + LINGER)]
+def test_a_batch_holds_no_more_waiters_than_its_limit() -> None:
+    assert batches(busy(*of("one", *"abcdef"))) == [list("abcd"), list("ef")]
 
 
-def test_a_batch_holds_no_more_commands_than_its_limit(batcher: Batcher[Named]) -> None:
-    batcher.submitted(waiter("a"), 0.0)
-    submit(batcher, "b", "c", "d", "e", "f", "g")
-    assert taken(batcher.finished(1, 0.0)) == ["b", "c", "d", "e"]
-    assert next_batch(batcher, 4) == ["f", "g"]
-
-
-def test_a_batch_holds_no_more_bytes_than_its_limit(batcher: Batcher[Named]) -> None:
-    batcher.submitted(waiter("a"), 0.0)
-    for name, size in (("b", 60), ("c", 40), ("d", 1)):
-        batcher.submitted(waiter(name, size), 0.0)
-    assert taken(batcher.finished(1, 0.0)) == ["b", "c"]
-    assert next_batch(batcher, 2) == ["d"]
+def test_a_batch_holds_no_more_bytes_than_its_limit() -> None:
+    waiting = [waiter("a", 60), waiter("b", 40), waiter("c", 1)]
+    assert batches(busy(*waiting)) == [["a", "b"], ["c"]]
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_command_beyond_the_limit_of_bytes_goes_alone(
-    batcher: Batcher[Named], place: int
+def test_a_waiter_beyond_the_limit_of_bytes_goes_alone(place: int) -> None:
+    waiting = [waiter(name, 140 if name == "abc"[place] else 1) for name in "abc"]
+    found = batches(busy(*waiting))
+    assert [name for batch in found for name in batch] == list("abc")
+    assert ["abc"[place]] in found
+
+
+def test_a_waiter_whose_deadline_has_passed_is_refused_and_not_taken() -> None:
+    machine = busy(waiter("late", deadline=1.0), waiter("b", deadline=1.5))
+    assert told(machine.finished(1.0)) == [("late", DeadlinePassed), ["b"]]
+
+
+def test_if_every_deadline_has_passed_the_machine_rests() -> None:
+    machine = busy(waiter("late", deadline=1.0))
+    assert told(machine.finished(2.0)) == [("late", DeadlinePassed)]
+    assert machine.state is State.IDLE
+
+
+def test_waiters_that_are_equal_are_cancelled_one_by_one() -> None:
+    twins = of("one", "twin", "twin")
+    machine = busy(*twins)
+    (effect,) = machine.cancelled(twins[1])
+    assert isinstance(effect, Refuse)
+    assert effect.waiter is twins[1]
+    assert told(machine.cancelled(twins[1])) == []
+    assert machine.waiting == 1
+
+
+BEYOND: dict[str, tuple[list[Named], Named, type[Exception]]] = {
+    "the queue's number": (of("a", *"abcd") + of("b", *"efgh"), waiter("x"), Overloaded),
+    "the queue's bytes": (
+        of("a", "a", size=100) + of("b", "b", size=100),
+        waiter("x", 1, caller="c"),
+        Overloaded,
+    ),
+    "a caller's number": (of("a", *"abcdef"), waiter("x", caller="a"), ShareExceeded),
+    "a caller's bytes": (of("a", "a", size=150), waiter("x", caller="a"), ShareExceeded),
+}
+
+
+@pytest.mark.parametrize(("waiting", "one_more", "refusal"), BEYOND.values(), ids=BEYOND)
+def test_a_waiter_beyond_a_bound_is_refused_at_once_and_another_may_come_when_one_left(
+    waiting: list[Named], one_more: Named, refusal: type[Exception]
 ) -> None:
-    names = ["b", "c", "d"]
-    batcher.submitted(waiter("a"), 0.0)
-    for index, name in enumerate(names):
-        batcher.submitted(waiter(name, 1000 if index == place else 1), 0.0)
-    batches = [next_batch(batcher, 1)]
-    while batch := next_batch(batcher, len(batches[-1])):
-        batches.append(batch)
-    assert [name for batch in batches for name in batch] == names
-    assert [names[place]] in batches
+    machine = busy(*waiting)
+    assert told(machine.submitted(one_more, 0.0)) == [(one_more.name, refusal)]
+    machine.cancelled(waiting[0])
+    assert told(machine.submitted(one_more, 0.0)) == []
 
 
-def test_a_command_whose_deadline_passed_is_answered_and_not_taken(
-    batcher: Batcher[Named],
-) -> None:
-    batcher.submitted(waiter("a"), 0.0)
-    batcher.submitted(waiter("late", deadline=1.0), 0.0)
-    batcher.submitted(waiter("b", deadline=1.5), 0.0)
-    effects = batcher.finished(1, 1.0)
-    assert refused(effects) == {"late": DeadlinePassed}
-    assert taken(effects) == ["b"]
+def test_a_neighbour_is_accepted_beside_a_caller_that_has_used_up_its_share() -> None:
+    machine = busy(*of("flood", *"abcdef"))
+    assert told(machine.submitted(waiter("x", caller="flood"), 0.0)) == [("x", ShareExceeded)]
+    assert told(machine.submitted(waiter("y", caller="neighbour"), 0.0)) == []
 
 
-def test_where_every_deadline_passed_the_machine_comes_to_rest(batcher: Batcher[Named]) -> None:
-    batcher.submitted(waiter("a"), 0.0)
-    batcher.submitted(waiter("late", deadline=1.0), 0.0)
-    assert refused(batcher.finished(1, 2.0)) == {"late": DeadlinePassed}
-    assert taken(batcher.submitted(waiter("b"), 2.0 + LINGER)) == ["b"]
+def test_no_size_is_refused_for_ever() -> None:
+    assert told(busy().submitted(waiter("huge", 10_000), 0.0)) == []
 
 
-def test_a_command_cancelled_while_it_waits_is_never_taken(batcher: Batcher[Named]) -> None:
-    gone = waiter("gone")
-    batcher.submitted(waiter("a"), 0.0)
-    batcher.submitted(gone, 0.0)
-    submit(batcher, "b")
-    assert refused(batcher.cancelled(gone)) == {"gone": CallerLeft}
-    assert taken(batcher.finished(1, 0.0)) == ["b"]
+def test_callers_take_turns_and_keep_their_own_order() -> None:
+    waiting = [*of("a", "a1", "a2", "a3", "a4", "a5"), *of("b", "b1"), *of("c", "c1")]
+    assert batches(busy(*waiting)) == [["a1", "a2", "b1", "c1"], ["a3", "a4", "a5"]]
 
 
-def test_a_command_is_cancelled_once(batcher: Batcher[Named]) -> None:
-    gone = waiter("gone")
-    batcher.submitted(waiter("a"), 0.0)
-    batcher.submitted(gone, 0.0)
-    batcher.cancelled(gone)
-    assert batcher.cancelled(gone) == []
+def test_a_large_waiter_is_a_turn_of_its_own() -> None:
+    limits = replace(LIMITS, batch_bytes=10 * LEAST_COST, share_bytes=100_000, queue_bytes=100_000)
+    waiting = of("a", "a1", "a2", size=3 * LEAST_COST) + of("b", "b1", "b2", "b3")
+    assert batches(busy(*waiting, limits=limits)) == [["a1", "b1", "b2", "a2"], ["b3"]]
 
 
-def test_a_command_that_was_refused_is_not_cancelled(batcher: Batcher[Named]) -> None:
-    refused_one = waiter("refused")
-    batcher.drain(0.0)
-    batcher.submitted(refused_one, 0.0)
-    assert batcher.cancelled(refused_one) == []
+def test_a_turn_that_a_full_batch_cuts_short_is_over() -> None:
+    limits = replace(LIMITS, batch=1)
+    waiting = [*of("a", "a1", "a2"), *of("b", "b1")]
+    assert batches(busy(*waiting, limits=limits)) == [["a1"], ["b1"], ["a2"]]
 
 
-def test_a_command_cancelled_while_it_is_written_stays_written(batcher: Batcher[Named]) -> None:
-    written = waiter("a")
-    batcher.submitted(written, 0.0)
-    submit(batcher, "b")
-    assert batcher.cancelled(written) == []
-    assert batcher.waiting == 1
-    assert taken(batcher.finished(1, 0.0)) == ["b"]
-
-
-def test_commands_that_are_equal_are_cancelled_one_by_one(batcher: Batcher[Named]) -> None:
-    twins = [waiter("twin"), waiter("twin")]
-    batcher.submitted(waiter("a"), 0.0)
-    for twin in twins:
-        batcher.submitted(twin, 0.0)
-    (answer,) = batcher.cancelled(twins[1])
-    assert isinstance(answer, Refuse)
-    assert answer.waiter is twins[1]
-    assert batcher.waiting == 1
-
-
-def test_too_many_waiting_commands_are_refused(batcher: Batcher[Named]) -> None:
-    batcher.submitted(waiter("a"), 0.0)
-    submit(batcher, *"bcdefghi")
-    assert refused(batcher.submitted(waiter("j"), 0.0)) == {"j": Overloaded}
-    assert batcher.waiting == LIMITS.queue
-
-
-def test_a_place_in_the_queue_is_free_again_after_a_cancellation(batcher: Batcher[Named]) -> None:
-    gone = waiter("gone")
-    batcher.submitted(waiter("a"), 0.0)
-    batcher.submitted(gone, 0.0)
-    submit(batcher, *"cdefghi")
-    batcher.cancelled(gone)
-    assert batcher.submitted(waiter("j"), 0.0) == []
-
-
-def test_a_machine_at_rest_is_drained_at_once(batcher: Batcher[Named]) -> None:
-    assert batcher.drain(0.0) == [Drained()]
-
-
-def test_draining_finishes_what_was_accepted_and_refuses_what_comes(
-    batcher: Batcher[Named],
-) -> None:
-    batcher.submitted(waiter("a"), 0.0)
-    submit(batcher, *"bcdef")
-    assert batcher.drain(0.0) == []
-    assert refused(batcher.submitted(waiter("late"), 0.0)) == {"late": Draining}
-    assert taken(batcher.finished(1, 0.0)) == ["b", "c", "d", "e"]
-    assert taken(batcher.finished(4, 0.0)) == ["f"]
-    assert batcher.finished(1, 0.0) == [Drained()]
-    assert refused(batcher.submitted(waiter("later"), 9.0)) == {"later": Draining}
-
-
-def test_draining_does_not_linger(batcher: Batcher[Named]) -> None:
-    after_a_batch_of_two(batcher, now=1.0)
-    batcher.submitted(waiter("c"), 1.0)
-    assert taken(batcher.drain(1.0)) == ["c"]
-
-
-def test_drained_is_said_once(batcher: Batcher[Named]) -> None:
-    after_a_batch_of_two(batcher, now=1.0)
-    assert batcher.submitted(waiter("c"), 1.0) == [LookAgain(1.0 + LINGER)]
-    assert taken(batcher.drain(1.0)) == ["c"]
-    assert batcher.finished(1, 1.0) == [Drained()]
-    assert batcher.passed(1.0 + LINGER) == []
+def test_a_waiter_that_does_not_fit_is_the_first_of_the_next_batch() -> None:
+    waiting = [*of("a", "a1", size=60), *of("b", "b1", "b2", size=60), *of("c", "c1")]
+    assert batches(busy(*waiting)) == [["a1"], ["b1"], ["c1", "b2"]]

@@ -14,7 +14,8 @@ from workflows import workflows_pb2 as pb
 from domain.errors import WorkflowNotFound
 from infrastructure.lanes.refusals import CallerLeft, Draining
 from infrastructure.rpc.gate import Gate
-from infrastructure.rpc.guard import Method, Reply, guarded
+from infrastructure.rpc.guard import Answerer, Reply, guarded
+from infrastructure.telemetry.observer import InertObserver
 from infrastructure.wire.direct import Metadata
 from tests.support.direct_server import serving
 from tests.support.given import ID
@@ -23,6 +24,7 @@ SOON = 60.0  # seconds: patience with a slow machine, not an expectation
 EMPTY = pb.GetWorkflowResponse()
 METHOD = "/tests.Service/Method"
 Code = grpc.StatusCode
+OBSERVER = InertObserver()
 
 
 def test_an_empty_gate_is_drained_when_it_closes() -> None:
@@ -129,9 +131,9 @@ RAISED: dict[str, tuple[Callable[[Reply], None], grpc.StatusCode]] = {
 }
 
 
-def ending_of(method: Method, gate: Gate) -> tuple[grpc.StatusCode, str]:
+def ending_of(method: Answerer, gate: Gate) -> tuple[grpc.StatusCode, str]:
     """How a call of a method behind a gate ends for its caller: a code and a text."""
-    with serving(guarded("tests.Service", {"Method": method}, gate)) as direct:
+    with serving(guarded("tests.Service", {"Method": method}, gate, OBSERVER)) as direct:
         call: Any = direct.call(METHOD).future(b"", timeout=SOON)
         call.exception(SOON)
         return call.code(), call.details()
@@ -168,7 +170,9 @@ def test_a_call_leaves_however_it_ends_on_another_thread(
 
 def test_a_call_that_waits_is_inside_until_it_is_answered() -> None:
     gate, waiting = Gate(), SimpleQueue[Reply]()
-    methods = guarded("tests.Service", {"Method": lambda _, reply: waiting.put(reply)}, gate)
+    methods = guarded(
+        "tests.Service", {"Method": lambda _, reply: waiting.put(reply)}, gate, OBSERVER
+    )
     with serving(methods) as direct:
         calling = direct.call(METHOD).future(b"", timeout=SOON)
         reply = waiting.get(timeout=SOON)
@@ -186,7 +190,7 @@ def test_a_call_whose_caller_left_leaves() -> None:
         reply.when_cancelled(lambda: reply.refuse(CallerLeft()))
         waiting.set()
 
-    with serving(guarded("tests.Service", {"Method": method}, gate)) as direct:
+    with serving(guarded("tests.Service", {"Method": method}, gate, OBSERVER)) as direct:
         calling = direct.call(METHOD).future(b"", timeout=SOON)
         assert waiting.wait(SOON)
         gate.close()

@@ -8,13 +8,21 @@ from time import monotonic
 
 import pytest
 
-from infrastructure.lanes.batcher import Limits
+from infrastructure.lanes.batcher import Limits, State
 from infrastructure.lanes.lane import Lane
-from infrastructure.lanes.refusals import CallerLeft, DeadlinePassed, Draining, Overloaded
+from infrastructure.lanes.refusals import (
+    CallerLeft,
+    DeadlinePassed,
+    Draining,
+    Overloaded,
+    ShareExceeded,
+    WorkFailed,
+)
+from infrastructure.telemetry.observer import InertObserver
 from tests.support.callers import SOON, Caller, Callers, Hold
 from tests.support.waiting import until
 
-LIMITS = Limits(queue=40, batch=16, batch_bytes=1000, linger=0.001)
+LIMITS = Limits(queue=40, share=40, share_bytes=1100, batch=16, batch_bytes=1000, linger=0.001)
 NAME = "worker"
 
 
@@ -95,7 +103,7 @@ def test_those_who_come_together_are_served_together(
 ) -> None:
     first = held(callers, work)
     others = callers.ask_each(*(f"{n}" for n in range(20)))
-    assert callers.grouping.unanswered == 21
+    assert callers.lane.unanswered == 21
     work.hold.open()
     assert [c.outcome() for c in (first, *others)] == ["HELD", *map(str, range(20))]
     assert work.batches == [
@@ -103,7 +111,7 @@ def test_those_who_come_together_are_served_together(
         [f"{n}" for n in range(LIMITS.batch)],
         [f"{n}" for n in range(LIMITS.batch, 20)],
     ]
-    until(lambda: callers.grouping.unanswered == 0)
+    until(lambda: callers.lane.unanswered == 0)
 
 
 def test_no_more_bytes_than_the_limit_are_served_together(
@@ -126,7 +134,7 @@ def test_a_thousand_in_turn_are_all_answered_once(callers: Callers[str, str], wo
     first = held(callers, work)
     with ThreadPoolExecutor(count) as threads:
         outcomes = threads.map(caller, range(count), timeout=60)
-        until(lambda: callers.grouping.unanswered == count + 1)
+        until(lambda: callers.lane.unanswered == count + 1)
         work.hold.open()
         assert list(outcomes) == [
             [outcome(f"{n}/{turn}") for turn in range(50)] for n in range(count)
@@ -249,23 +257,101 @@ def test_too_many_callers_are_refused_at_once(callers: Callers[str, str], work: 
     assert len(work.done) == LIMITS.queue + 1
 
 
+def test_a_flood_of_one_caller_is_refused_beyond_its_share_and_no_neighbour_waits_for_it(
+    callers: Callers[str, str], work: Work
+) -> None:
+    held(callers, work)
+    flood = [callers.ask(f"{n}", size=300, name="flood") for n in range(4)]
+    neighbour = callers.ask("small", name="neighbour")
+    assert [type(answer) for answer in flood[3].answers] == [ShareExceeded]
+    work.hold.open()
+    assert neighbour.outcome() == "SMALL"
+    assert "small" in work.batches[1]
+
+
 def test_work_that_answers_too_few_is_a_fault_and_the_thread_lives_on() -> None:
-    outcomes = [["A"], ["C"]]
     hold = Hold()
 
-    def work(_: Sequence[str]) -> list[str]:
+    def work(batch: Sequence[str]) -> list[str]:
         hold.passed()
-        return outcomes.pop(0) if outcomes else []
+        return [outcome.upper() for outcome in batch[:1]]
 
     callers = Callers(Lane(NAME, work, LIMITS))
     hold.close()
     first = callers.ask("a")
     others = callers.ask_each("b", "c")
     hold.open()
-    assert first.outcome() == "A"
-    assert [type(caller.outcome()) for caller in others] == [ValueError] * 2
-    assert isinstance(callers.ask("d").outcome(), ValueError)
+    assert [first.outcome(), others[0].outcome()] == ["A", "B"]
+    assert isinstance(others[1].outcome(), WorkFailed)
+    assert callers.ask("d").outcome() == "D"
     callers.drain()
+
+
+class Panic(BaseException):
+    """What a native library raises if it breaks."""
+
+
+def test_a_panic_answers_those_who_have_no_outcome_yet_and_the_thread_lives_on() -> None:
+    def work(batch: Sequence[str]) -> Iterator[str]:
+        for name in batch:
+            hold.passed()
+            if name == "panic":
+                raise Panic
+            yield name.upper()
+
+    hold = Hold()
+    callers = Callers(Lane(NAME, work, LIMITS))
+    hold.close()
+    first = callers.ask("a")
+    served, panicking, behind = callers.ask_each("b", "panic", "c")
+    hold.open()
+    assert [first.outcome(), served.outcome()] == ["A", "B"]
+    for caller in (panicking, behind):
+        failed = caller.outcome()
+        assert isinstance(failed, WorkFailed)
+        assert isinstance(failed.__cause__, Panic)
+    assert callers.ask("d").outcome() == "D"
+    assert callers.lane.alive
+    callers.drain()
+    assert not callers.lane.alive
+
+
+def test_an_outcome_is_passed_on_before_the_work_on_the_batch_is_over() -> None:
+    holds = {"first": Hold(), "last": Hold()}
+
+    def work(batch: Sequence[str]) -> Iterator[str]:
+        for name in batch:
+            if name in holds:
+                holds[name].passed()
+            yield name.upper()
+
+    callers = Callers(Lane(NAME, work, LIMITS))
+    for hold in holds.values():
+        hold.close()
+    callers.ask("first")
+    early, late = callers.ask_each("early", "last")
+    holds["first"].open()
+    assert early.outcome() == "EARLY"
+    assert not late.answers
+    holds["last"].open()
+    callers.drain()
+
+
+def test_an_observer_learns_of_every_batch(work: Work) -> None:
+    observed: list[tuple[str, str, int]] = []
+
+    class Listener(InertObserver):
+        def batch_taken(self, lane: str, waiting: int, taken: int) -> None:
+            observed.append(("taken", lane, taken))
+
+        def batch_finished(self, lane: str, taken: int, seconds: float) -> None:
+            assert seconds >= 0
+            observed.append(("finished", lane, taken))
+
+    callers = Callers(Lane(NAME, work, LIMITS, Listener()))
+    assert callers.ask("a").outcome() == "A"
+    callers.drain()
+    assert observed == [("taken", NAME, 1), ("finished", NAME, 1)]
 
 
 def test_draining_finishes_what_was_accepted_and_ends_the_thread(
@@ -274,14 +360,14 @@ def test_draining_finishes_what_was_accepted_and_ends_the_thread(
     first = held(callers, work)
     accepted = callers.ask_each("a", "b")
     draining = callers.start_to_drain()
-    until(lambda: callers.grouping._batcher._draining)
+    until(lambda: callers.lane._batcher.state is State.DRAINING)
     late = callers.ask("c")
     assert [type(answer) for answer in late.answers] == [Draining]
     assert draining.is_alive()
     work.hold.open()
     draining.join(SOON)
     assert [c.answers for c in (first, *accepted)] == [["HELD"], ["A"], ["B"]]
-    assert not callers.grouping._thread.is_alive()
+    assert not callers.lane._thread.is_alive()
     assert isinstance(callers.ask("d").outcome(), Draining)
 
 
@@ -291,7 +377,7 @@ def test_draining_tells_a_caller_that_leaves_meanwhile(
     held(callers, work)
     leaver = callers.ask("leaver")
     draining = callers.start_to_drain()
-    until(lambda: callers.grouping._batcher._draining)
+    until(lambda: callers.lane._batcher.state is State.DRAINING)
     leaver.leave()
     assert [type(answer) for answer in leaver.answers] == [CallerLeft]
     work.hold.open()

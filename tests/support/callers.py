@@ -1,9 +1,9 @@
-"""Callers of a grouping: each knows whether it was answered, and how often."""
+"""Callers of a lane: each knows whether it was answered, and how often."""
 
 from threading import Event, Thread
 from typing import Generic, TypeVar
 
-from infrastructure.lanes.lane import Asked, Lane
+from infrastructure.lanes.lane import Lane, Ticket
 
 S = TypeVar("S")
 O = TypeVar("O")  # noqa: E741 - an outcome
@@ -12,15 +12,14 @@ SOON = 5.0  # seconds: the bound of every wait
 
 
 class Caller(Generic[S, O]):
-    """One that asks for something, and hears of its outcome on whatever thread."""
+    """One that submits something, and is given its outcome on whatever thread."""
 
     def __init__(
-        self, grouping: Lane[S, O], submission: S, size: int, deadline: float | None
+        self, lane: Lane[S, O], submission: S, name: str, size: int, deadline: float | None
     ) -> None:
         self.answers: list[O | Exception] = []
         self._answered = Event()
-        self._grouping = grouping
-        self._asked: Asked[S, O] = grouping.submit(submission, size, deadline, self._answer)
+        self._ticket: Ticket[S, O] = lane.submit(submission, name, size, deadline, self._answer)
 
     def outcome(self) -> O | Exception:
         """The answer, soon or never."""
@@ -28,8 +27,8 @@ class Caller(Generic[S, O]):
         return self.answers[0]
 
     def leave(self) -> None:
-        """Goes away."""
-        self._grouping.withdraw(self._asked)
+        """Cancels."""
+        self._ticket.withdraw()
 
     def _answer(self, outcome: O | Exception) -> None:
         self.answers.append(outcome)
@@ -37,15 +36,17 @@ class Caller(Generic[S, O]):
 
 
 class Callers(Generic[S, O]):
-    """All who ask one grouping."""
+    """All who use one lane."""
 
-    def __init__(self, grouping: Lane[S, O]) -> None:
-        self.grouping = grouping
+    def __init__(self, lane: Lane[S, O]) -> None:
+        self.lane = lane
         self._all: list[Caller[S, O]] = []
 
-    def ask(self, submission: S, size: int = 1, deadline: float | None = None) -> Caller[S, O]:
-        """A new caller, who has asked."""
-        caller = Caller(self.grouping, submission, size, deadline)
+    def ask(
+        self, submission: S, size: int = 1, deadline: float | None = None, name: str = "someone"
+    ) -> Caller[S, O]:
+        """A new caller of a name, who has submitted something."""
+        caller = Caller(self.lane, submission, name, size, deadline)
         self._all.append(caller)
         return caller
 
@@ -54,7 +55,7 @@ class Callers(Generic[S, O]):
         return [self.ask(submission) for submission in submissions]
 
     def drain(self) -> None:
-        """Drains the grouping, soon or never; every caller was answered once, then."""
+        """Drains the lane, soon or never; every caller was answered once, then."""
         draining = self.start_to_drain()
         draining.join(SOON)
         assert not draining.is_alive(), "it does not come to its end"
@@ -62,8 +63,8 @@ class Callers(Generic[S, O]):
         assert counts <= {1}, "answered never, or more than once"
 
     def start_to_drain(self) -> Thread:
-        """A thread on which the grouping is drained."""
-        draining = Thread(target=self.grouping.drain, daemon=True)
+        """A thread on which the lane is drained."""
+        draining = Thread(target=self.lane.drain, daemon=True)
         draining.start()
         return draining
 

@@ -120,7 +120,7 @@ def page_of_list(request: pb.ListWorkflowsRequest, _: Surroundings) -> PageReque
 
 
 def filters(request: pb.ListWorkflowsRequest) -> Filters:
-    """The filters of a list; what is wrong with its user is named beside what is wrong with them."""
+    """The filters of a list. A bad user is named beside bad filters."""
     wanted = request.filters
     try:
         return Filters(

@@ -1,0 +1,177 @@
+"""The error map: what a client is told about each refusal and fault, row by row."""
+
+import inspect
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2 as details
+from google.rpc.status_pb2 import Status
+
+from application import draft, handler, ports
+from domain import errors as domain
+from infrastructure.contract import DETAILS_KEY, SERVICE
+from infrastructure.lanes import refusals as lanes
+from infrastructure.rpc import errors
+from infrastructure.rpc.errors import MAX_MESSAGE, MAX_VIOLATION, MAX_VIOLATIONS, refusal_of
+
+ID = "0199c0de-0000-7000-8000-000000000001"
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+Code = grpc.StatusCode
+
+_RETRY = details.RetryInfo()
+_RETRY.retry_delay.FromMilliseconds(200)
+_BAD = details.BadRequest()
+_BAD.field_violations.add(field="name", description="name is empty")
+_UNREADABLE = details.BadRequest()
+_UNREADABLE.field_violations.add(
+    field="request",
+    description="The request is no valid message of this method: check the client's contract.",
+)
+
+
+def _resource(error: Exception) -> Message:
+    info: Message = details.ResourceInfo(
+        resource_type="workflow", resource_name=ID, description=str(error)
+    )
+    return info
+
+
+def _precondition(kind: str, error: Exception) -> Message:
+    failure: Message = details.PreconditionFailure(
+        violations=[
+            details.PreconditionFailure.Violation(
+                type=kind, subject=f"workflows/{ID}", description=str(error)
+            )
+        ]
+    )
+    return failure
+
+
+_NOT_FOUND = domain.WorkflowNotFound(ID)
+_EXISTS = domain.WorkflowExists(ID)
+_REUSED = domain.IdempotencyKeyReused(ID)
+_TERMINATED = domain.WorkflowTerminated(ID, NOW)
+_STALE = domain.StaleGeneration(ID, 1, 2)
+
+# An error; its code, its reason, the details beside ErrorInfo, and whether its own text is told.
+Row = tuple[Exception, grpc.StatusCode, str, list[Message], bool]
+ROWS: list[Row] = [
+    (
+        domain.InvalidFields([domain.Violation("name", "is empty")]),
+        Code.INVALID_ARGUMENT,
+        "INVALID_FIELDS",
+        [_BAD],
+        True,
+    ),
+    (errors.Undecodable(), Code.INVALID_ARGUMENT, "UNDECODABLE_REQUEST", [_UNREADABLE], False),
+    (_NOT_FOUND, Code.NOT_FOUND, "WORKFLOW_NOT_FOUND", [_resource(_NOT_FOUND)], True),
+    (_EXISTS, Code.ALREADY_EXISTS, "WORKFLOW_EXISTS", [_resource(_EXISTS)], True),
+    (_REUSED, Code.ALREADY_EXISTS, "IDEMPOTENCY_KEY_REUSED", [_resource(_REUSED)], True),
+    (
+        _TERMINATED,
+        Code.FAILED_PRECONDITION,
+        "WORKFLOW_TERMINATED",
+        [_precondition("WORKFLOW_TERMINATED", _TERMINATED)],
+        True,
+    ),
+    (
+        _STALE,
+        Code.FAILED_PRECONDITION,
+        "STALE_GENERATION",
+        [_precondition("STALE_GENERATION", _STALE)],
+        True,
+    ),
+    (handler.Contended("x"), Code.ABORTED, "CONTENDED", [_RETRY], False),
+    (lanes.Overloaded("x"), Code.UNAVAILABLE, "OVERLOADED", [_RETRY], False),
+    (lanes.ShareExceeded("x"), Code.RESOURCE_EXHAUSTED, "SHARE_EXCEEDED", [_RETRY], False),
+    (lanes.Draining("x"), Code.UNAVAILABLE, "DRAINING", [_RETRY], False),
+    (lanes.DeadlinePassed("x"), Code.DEADLINE_EXCEEDED, "DEADLINE_PASSED", [], False),
+    (lanes.CallerLeft("x"), Code.CANCELLED, "CALLER_LEFT", [], False),
+    (lanes.WorkFailed("x"), Code.INTERNAL, "INTERNAL", [], False),
+    (ports.StoreUnavailable("x"), Code.UNAVAILABLE, "STORE_UNAVAILABLE", [_RETRY], False),
+    (ports.OutcomeUnknown("x"), Code.UNAVAILABLE, "OUTCOME_UNKNOWN", [_RETRY], False),
+    (ports.StoredDataDamaged("x"), Code.DATA_LOSS, "STORED_DATA_DAMAGED", [], False),
+    (ports.AppendRefused("x"), Code.INTERNAL, "APPEND_REFUSED", [], False),
+]
+METADATA = {"STALE_GENERATION": {"given": "1", "current": "2"}}
+WITHOUT_ROW = {domain.WorkflowError}
+"""Errors that are never raised themselves: each of their kinds has a row."""
+
+
+def told(error: Exception) -> tuple[grpc.StatusCode, str, Status]:
+    """What leaves for an error: its code and text, and the status of its details."""
+    refusal = refusal_of(error)
+    ((key, value),) = refusal.trailing()
+    assert key == DETAILS_KEY
+    return refusal.code, refusal.text(), Status.FromString(value)
+
+
+def unpacked(status: Status) -> list[Any]:
+    """The details of a status."""
+    kinds = {kind.DESCRIPTOR.full_name: kind for kind in (
+        details.BadRequest, details.ErrorInfo, details.PreconditionFailure,
+        details.ResourceInfo, details.RetryInfo,
+    )}  # fmt: skip
+    return [kinds[each.TypeName()].FromString(each.value) for each in status.details]
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "reason", "expected", "own_text"),
+    ROWS,
+    ids=[type(row[0]).__name__ for row in ROWS],
+)
+def test_a_row_of_the_error_map(
+    error: Exception, code: grpc.StatusCode, reason: str, expected: list[Message], own_text: bool
+) -> None:
+    assert type(error) in errors.RULES
+    told_code, text, status = told(error)
+    assert (told_code, status.code, status.message) == (code, code.value[0], text)
+    info, *others = unpacked(status)
+    assert info == details.ErrorInfo(
+        reason=reason, domain=SERVICE.full_name, metadata=METADATA.get(reason, {})
+    )
+    assert others == expected
+    assert (text == str(error)) is own_text
+    assert text.endswith((".", "empty"))
+
+
+def test_every_error_of_the_house_has_a_row_that_is_asserted() -> None:
+    asserted = {type(row[0]) for row in ROWS}
+    assert asserted == errors.RULES.keys()
+    assert _errors_in(domain, ports, draft, handler, lanes, errors) - WITHOUT_ROW == asserted
+
+
+def _errors_in(*modules: ModuleType) -> set[type[Exception]]:
+    return {
+        each
+        for module in modules
+        for _, each in inspect.getmembers(module, inspect.isclass)
+        if issubclass(each, Exception) and each.__module__ == module.__name__
+    }
+
+
+def test_an_error_without_a_row_is_internal_and_nothing_of_it_is_told() -> None:
+    code, text, status = told(KeyError("password"))
+    assert (code, status.code) == (Code.INTERNAL, Code.INTERNAL.value[0])
+    assert text == "The service failed to handle this call; it was logged."
+    assert b"password" not in status.SerializeToString()
+
+
+def test_a_kind_of_an_error_is_told_as_that_error_is() -> None:
+    class Moved(domain.WorkflowNotFound):
+        pass
+
+    assert told(Moved(ID))[0] is Code.NOT_FOUND
+
+
+def test_a_status_stays_within_what_the_wire_carries() -> None:
+    many = [domain.Violation(f"field{n}", "é" * 300) for n in range(50)]
+    _, text, status = told(domain.InvalidFields(many))
+    bad = unpacked(status)[1]
+    assert len(text.encode()) <= MAX_MESSAGE
+    assert len(bad.field_violations) == MAX_VIOLATIONS
+    assert {len(each.description) for each in bad.field_violations} == {MAX_VIOLATION}

@@ -1,0 +1,48 @@
+"""The methods' table: it holds the contract, the whole contract, and README says the same."""
+
+import re
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+
+from infrastructure.contract import SERVICE
+from infrastructure.rpc.method import Door, LaneName, MethodRow
+from infrastructure.rpc.workflows.methods import METHODS
+
+README = Path(__file__).parents[2] / "README.md"
+WRITES, LOOKUPS, LISTS = LaneName.WRITES, LaneName.LOOKUPS, LaneName.LISTS
+PUBLIC, INTERNAL = Door.PUBLIC, Door.INTERNAL
+# Who a method is for, and where it is worked on.
+EXPECTED = {
+    "CreateWorkflow": (PUBLIC, WRITES),
+    "UpdateWorkflow": (PUBLIC, WRITES),
+    "UpdateWorkflowBuildStatus": (INTERNAL, WRITES),
+    "GetWorkflow": (PUBLIC, LOOKUPS),
+    "GetWorkflowByID": (INTERNAL, LOOKUPS),
+    "IncrementWorkflowConsecutiveJobFailuresCount": (INTERNAL, WRITES),
+    "ResetWorkflowConsecutiveJobFailuresCount": (INTERNAL, WRITES),
+    "TerminateWorkflow": (PUBLIC, WRITES),
+    "DeleteWorkflow": (PUBLIC, WRITES),
+    "ListWorkflows": (PUBLIC, LISTS),
+}
+
+
+def test_every_method_of_the_contract_has_one_row_with_its_door_and_its_lane() -> None:
+    assert [row.name for row in METHODS] == [method.name for method in SERVICE.methods]
+    assert {row.name: (row.door, row.lane) for row in METHODS} == EXPECTED
+
+
+@pytest.mark.parametrize("row", METHODS, ids=[row.name for row in METHODS])
+def test_a_row_takes_the_request_of_the_contract(row: MethodRow[Any, Any, Any]) -> None:
+    method: MethodDescriptor = SERVICE.methods_by_name[row.name]
+    assert row.request.DESCRIPTOR is method.input_type
+    assert get_type_hints(row.convert)["request"] is row.request
+
+
+def test_readme_lists_the_methods_and_marks_those_behind_the_internal_door() -> None:
+    listed = re.findall(r"^\| ([A-Z]\w+)( \*)? \|", README.read_text(), re.MULTILINE)
+    assert [(name, bool(star)) for name, star in listed] == [
+        (row.name, row.door is INTERNAL) for row in METHODS
+    ]
