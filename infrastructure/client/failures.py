@@ -18,8 +18,6 @@ from infrastructure.contract import DETAILS_KEY
 
 Detail = dict[str, Any]
 
-"""The key of the trailing metadata in which gRPC carries a google.rpc.Status."""
-
 # In the order in which gRPC reads them; the first that is set counts.
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 

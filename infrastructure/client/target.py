@@ -1,6 +1,5 @@
 """The service that a client talks to: its contract, and an address at which it listens."""
 
-
 from infrastructure.address import DEFAULT_ADDRESS, Address, NoAddress
 
 DEFAULT_TARGET = DEFAULT_ADDRESS
