@@ -12,7 +12,10 @@ from domain import fields, payloads
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateWorkflow:
-    """Bring a workflow into being under the new id that the command carries."""
+    """Create a workflow under the new id that the command carries.
+
+    `log_retention` is None if the request leaves it to the kind's default.
+    """
 
     id: str
     user_id: str
@@ -21,7 +24,7 @@ class CreateWorkflow:
     kind: str
     interval: int
     max_consecutive_job_failures_allowed: int
-    log_retention: bool
+    log_retention: bool | None
     idempotency_key: str
     now: datetime
 

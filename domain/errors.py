@@ -4,7 +4,7 @@ WorkflowError
 ├── InvalidFields         one or more fields are outside their bounds
 ├── WorkflowNotFound      there is no such workflow for this caller
 ├── WorkflowExists        the id of a new workflow is taken
-├── WorkflowTerminated    the workflow's active life has ended
+├── WorkflowTerminated    the workflow is terminated until its owner updates it
 ├── StaleGeneration       the status belongs to an earlier generation
 └── IdempotencyKeyReused  the key was used with another request
 """
@@ -51,14 +51,14 @@ class WorkflowExists(WorkflowError):
 
 
 class WorkflowTerminated(WorkflowError):
-    """The workflow is terminated and accepts no change but its deletion."""
+    """The workflow is terminated: builds and failures are not accepted until it is updated."""
 
     def __init__(self, workflow_id: str, terminated_at: datetime) -> None:
         self.workflow_id = workflow_id
         self.terminated_at = terminated_at
         super().__init__(
-            f"Workflow {workflow_id} is terminated and can only be read or deleted."
-            " Create a new workflow instead."
+            f"Workflow {workflow_id} is terminated."
+            " An UpdateWorkflow by its owner makes it active again."
         )
 
 

@@ -30,7 +30,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Updated:
-    """The owner replaced what the workflow is; its failure count started again at 0."""
+    """The owner replaced what the workflow is: it is active and its failure count is 0."""
 
     stored_name: ClassVar[str] = "updated.v1"
 

@@ -89,7 +89,7 @@ def decide(workflow: Workflow | None, command: Command) -> Sequence[WorkflowEven
     workflow = visible(workflow, command.id, command.user_id)
     match command:
         case UpdateWorkflow():
-            return _update(_active(workflow, command.id), command)
+            return _update(workflow, command)
         case UpdateBuildStatus():
             return _update_build_status(_active(workflow, command.id), command)
         case IncrementFailures():
@@ -122,7 +122,7 @@ def _create(workflow: Workflow | None, command: CreateWorkflow) -> Sequence[Work
             kind=command.kind,
             interval=command.interval,
             max_failures=command.max_consecutive_job_failures_allowed,
-            log_retention=command.log_retention,
+            log_retention=True if command.log_retention is None else command.log_retention,
             at=command.now,
         )
     ]
@@ -133,13 +133,14 @@ def _update(workflow: Workflow, command: UpdateWorkflow) -> Sequence[WorkflowEve
     if new_payload:
         refuse_invalid(("payload", payloads.for_kind(command.payload, workflow.kind)))
     new_interval = command.interval != workflow.interval
+    revived = workflow.terminated_at is not None
     updated = Updated(
         name=command.name,
         payload=command.payload,
         interval=command.interval,
         max_failures=command.max_consecutive_job_failures_allowed,
-        build_status=PENDING if new_payload else workflow.build_status,
-        generation=workflow.generation + (new_payload or new_interval),
+        build_status=PENDING if new_payload or revived else workflow.build_status,
+        generation=workflow.generation + (new_payload or new_interval or revived),
         at=command.now,
     )
     if evolve(workflow, updated) == replace(workflow, updated_at=command.now):
@@ -189,6 +190,7 @@ def evolve(workflow: Workflow | None, event: WorkflowEvent) -> Workflow:
                 generation=event.generation,
                 failures=0,
                 updated_at=event.at,
+                terminated_at=None,
             )
         case BuildStatusChanged():
             return replace(workflow, build_status=event.build_status, updated_at=event.at)

@@ -27,6 +27,7 @@ from tests.support.given import (
     failed,
     increment,
     terminate,
+    terminated,
     update,
 )
 from tests.support.memory import MemoryEventStore
@@ -150,6 +151,30 @@ def test_another_job_after_the_termination_is_refused(handler: CommandHandler) -
     counted, other = handle(handler, increment(job_id="job"), increment(job_id="other"))
     assert isinstance(counted, Done)
     assert isinstance(other, WorkflowTerminated)
+
+
+def test_a_job_counted_before_a_revival_is_not_counted_again(
+    handler: CommandHandler, memory: MemoryEventStore
+) -> None:
+    once = {"max_consecutive_job_failures_allowed": 1}
+    handle(handler, create(**once))
+    handle(handler, increment(job_id="job"))
+    handle(handler, update(**once))
+    again, other = handle(handler, increment(job_id="job"), increment(job_id="other"))
+    assert again == Done(ID, version=3, position=3, threshold_reached=True, replayed=True)
+    assert other == Done(ID, version=6, position=6, threshold_reached=True)
+
+
+def test_a_repeated_update_key_does_not_revive_a_second_time(
+    handler: CommandHandler, memory: MemoryEventStore
+) -> None:
+    handle(handler, create(), terminate())
+    (first,) = handle(handler, update(idempotency_key="mend"))
+    handle(handler, terminate())
+    (again,) = handle(handler, update(idempotency_key="mend"))
+    assert first == Done(ID, version=3, position=3, threshold_reached=False)
+    assert again == Done(ID, version=3, position=3, threshold_reached=False, replayed=True)
+    assert memory.history(ID)[-1] == terminated(at=LATER)
 
 
 @pytest.mark.parametrize("user_id", [OWNER, ANYBODY])

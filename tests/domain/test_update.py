@@ -3,7 +3,8 @@
 import pytest
 
 from domain.commands import UpdateWorkflow
-from domain.errors import WorkflowNotFound, WorkflowTerminated
+from domain.errors import WorkflowNotFound
+from domain.events import FAILURE_THRESHOLD, Terminated
 from tests.support.given import (
     HTTP,
     ID,
@@ -12,12 +13,14 @@ from tests.support.given import (
     OTHER_HTTP,
     OWNER,
     STRANGER,
+    build_status,
     built,
     created,
     deleted,
     failed,
     fields_refused,
     given,
+    increment,
     reset,
     terminated,
     update,
@@ -176,10 +179,35 @@ def test_updating_another_users_workflow_is_not_found() -> None:
         given(created()).when(update(user_id=STRANGER, name="hourly"))
 
 
-def test_updating_what_is_terminated_is_refused_even_where_nothing_would_change() -> None:
-    with pytest.raises(WorkflowTerminated) as refusal:
-        given(created(), terminated()).when(update())
-    assert (refusal.value.workflow_id, refusal.value.terminated_at) == (ID, NOW)
+@pytest.mark.parametrize("ended", [terminated(), terminated(FAILURE_THRESHOLD, "job")])
+def test_an_update_makes_a_terminated_workflow_active_again(ended: Terminated) -> None:
+    history = created(), built("success"), failed(2), ended
+    [revival] = given(*history).when(update(name="hourly"))
+    assert revival == updated(name="hourly", build_status="pending", generation=2, at=LATER)
+    after = workflow(*history, revival)
+    assert (after.terminated_at, after.failures, after.updated_at) == (None, 0, LATER)
+
+
+def test_a_revival_is_recorded_even_if_no_field_differs() -> None:
+    assert given(created(), terminated()).when(update()) == [updated(generation=2, at=LATER)]
+
+
+def test_a_revival_with_a_new_payload_adds_one_generation() -> None:
+    assert given(created(), terminated()).when(update(payload=OTHER_HTTP, interval=6)) == [
+        updated(payload=OTHER_HTTP, interval=6, generation=2, at=LATER)
+    ]
+
+
+def test_a_revived_workflow_is_built_counted_and_ended_as_a_new_one() -> None:
+    history = created(max_failures=1), failed(1), terminated(FAILURE_THRESHOLD)
+    revived = *history, updated(max_failures=1, generation=2)
+    assert given(*revived).when(build_status("building", generation=2)) == [
+        built("building", 2, at=LATER)
+    ]
+    assert given(*revived).when(increment()) == [
+        failed(1, at=LATER),
+        terminated(FAILURE_THRESHOLD, at=LATER),
+    ]
 
 
 def test_a_stranger_does_not_learn_that_a_workflow_is_terminated() -> None:

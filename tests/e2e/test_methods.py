@@ -44,8 +44,11 @@ def test_every_kind_can_be_created(client: Client, user: str, kind: str) -> None
     assert client.get(client.created(user, kind=kind), user).message.kind == kind
 
 
-def test_log_retention_is_off_unless_asked_for(client: Client, user: str) -> None:
-    assert not client.get(client.created(user), user).message.log_retention
+@pytest.mark.parametrize(("asked", "kept"), [({}, True), ({"log_retention": False}, False)])
+def test_logs_are_kept_unless_the_request_says_no(
+    client: Client, user: str, asked: dict[str, bool], kept: bool
+) -> None:
+    assert client.get(client.created(user, **asked), user).message.log_retention is kept
 
 
 def test_ids_are_uuids_of_version_7(client: Client, user: str) -> None:
@@ -193,6 +196,21 @@ def test_a_workflow_is_terminated_once(client: Client, user: str, shared_databas
     client.terminate(workflow_id, user)
     assert client.get(workflow_id, user).message == before
     assert events_of(shared_database, workflow_id) == ["created", "terminated"]
+
+
+def test_an_update_makes_a_terminated_workflow_active_again(
+    client: Client, user: str, shared_database: str
+) -> None:
+    workflow_id = client.created(user, max_consecutive_job_failures_allowed=1)
+    client.build(workflow_id, "success")
+    client.increment(workflow_id, "job")
+    refusal = refused(lambda: client.increment(workflow_id, "another"))
+    assert "UpdateWorkflow" in refusal.message
+    client.update(workflow_id, user, max_consecutive_job_failures_allowed=1)
+    found = client.get(workflow_id, user).message
+    assert (found.terminated_at, found.consecutive_job_failures_count) == ("", 0)
+    assert (found.build_status, found.generation) == ("pending", 2)
+    assert events_of(shared_database, workflow_id)[-1] == "updated"
 
 
 @pytest.mark.parametrize("ended", [True, False])

@@ -53,7 +53,7 @@ def test_call_sends_json_and_prints_every_field_of_the_response(target: str) -> 
     created = answer("call", "CreateWorkflow", json.dumps(NIGHTLY), "--target", target)
     found = answer("call", "GetWorkflowByID", json.dumps(created), "--target", target)
     assert {name: found[name] for name in NIGHTLY} == NIGHTLY
-    assert (found["generation"], found["terminated_at"], found["log_retention"]) == ("1", "", False)
+    assert (found["generation"], found["terminated_at"], found["log_retention"]) == ("1", "", True)
 
 
 def test_call_matches_the_method_in_any_case_and_fields_by_either_name(target: str) -> None:

@@ -29,7 +29,7 @@ def create(
         kind=request.kind,
         interval=request.interval,
         max_consecutive_job_failures_allowed=request.max_consecutive_job_failures_allowed,
-        log_retention=request.log_retention,
+        log_retention=request.log_retention if request.HasField("log_retention") else None,
         idempotency_key=request.idempotency_key,
         now=surroundings.now(),
     )

@@ -157,7 +157,6 @@ class Life(RuleBasedStateMachine):
         assert self.live is not None
         if before is None:
             return
-        assert before.terminated_at is None or self.live.terminated_at == before.terminated_at
         assert self.live.generation - before.generation in (0, 1)
         assert (self.live.user_id, self.live.kind) == (before.user_id, before.kind)
         assert self.live.created_at == before.created_at
@@ -165,7 +164,12 @@ class Life(RuleBasedStateMachine):
             assert self.live.failures == before.failures + 1
         if isinstance(command, UpdateWorkflow | ResetFailures):
             assert self.live.failures == 0
-        if before.terminated_at is not None:
+        if before.terminated_at is None:
+            return
+        if isinstance(command, UpdateWorkflow):
+            assert self.live.terminated_at is None
+            assert self.live.generation == before.generation + 1
+        else:
             assert self.live == before or isinstance(command, DeleteWorkflow)
 
     @invariant()
@@ -209,10 +213,11 @@ def expected_refusal(before: Workflow | None, command: Command) -> type[Workflow
         return WorkflowNotFound
     if isinstance(command, TerminateWorkflow | DeleteWorkflow):
         return None
+    if isinstance(command, UpdateWorkflow):
+        changed = command.payload != before.payload
+        return InvalidFields if changed and command.payload not in _FIT[before.kind] else None
     if before.terminated_at:
         return WorkflowTerminated
-    if isinstance(command, UpdateWorkflow) and command.payload not in _FIT[before.kind]:
-        return InvalidFields
     if isinstance(command, UpdateBuildStatus) and command.generation not in (0, before.generation):
         return StaleGeneration
     return None

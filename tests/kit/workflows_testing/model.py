@@ -103,17 +103,18 @@ class Model:
         request = {**asked, "id": workflow_id}
         if earlier := self.updated.get((user, key)):
             return _repeated(earlier, request)
-        workflow = self._active(workflow_id, user)
-        if not isinstance(workflow, Workflow):
-            return workflow
-        before = workflow.asked
+        workflow = self.visible(workflow_id, user)
+        if workflow is None:
+            return NOT_FOUND
+        before, revived = workflow.asked, workflow.terminated
         workflow.asked = {**before, **asked}
-        happened = workflow.asked != before or workflow.failures > 0
+        happened = workflow.asked != before or workflow.failures > 0 or revived
         workflow.failures = 0
-        if workflow.asked["payload"] != before["payload"]:
+        workflow.terminated = False
+        if revived or workflow.asked["payload"] != before["payload"]:
             workflow.build_status = BUILD_STATUSES[0]
         changed = [name for name in ("payload", "interval") if workflow.asked[name] != before[name]]
-        workflow.generation += bool(changed)
+        workflow.generation += bool(changed or revived)
         answer = self._answer(workflow, int(happened))
         if key:
             self.updated[user, key] = (request, answer)
