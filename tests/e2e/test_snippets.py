@@ -76,6 +76,17 @@ def test_go_creates_and_gets_a_workflow(alice: Alice, tmp_path: Path) -> None:
     assert output == f"{alice.workflow()} Nightly report pending\n"
 
 
+def test_the_kit_installs_alone_and_tests_a_service(alice: Alice, tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
+    run(*pip, "--no-index", "--target", str(tmp_path), str(ROOT / "tests" / "kit"))
+    test = tmp_path / "test_kit.py"
+    test.write_text(alice.snippet("kit.py"))
+
+    output = run(sys.executable, "-m", "pytest", "--quiet", str(test))
+
+    assert "3 passed" in output
+
+
 def test_the_readme_shows_every_snippet_as_it_is_run() -> None:
     shown = re.findall(
         r"<!-- snippet: (\S+) -->\n(?:```\w+\n(.*?)```\n)?",
@@ -84,7 +95,7 @@ def test_the_readme_shows_every_snippet_as_it_is_run() -> None:
     )
 
     assert sorted(shown) == sorted(
-        (file.name, file.read_text()) for file in SNIPPETS.glob("call.*")
+        (file.name, file.read_text()) for file in SNIPPETS.iterdir() if file.suffix != ".toml"
     )
 
 
