@@ -31,7 +31,6 @@ _NUMBERS = count(1)
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The DSN of a PostgreSQL server that lives as long as the tests."""
-    # A short path that another user can enter: sockets have short names, and root cannot serve.
     directory = Path(tempfile.mkdtemp(prefix="workflows-"))
     server = EmbeddedPostgres(directory)
     try:

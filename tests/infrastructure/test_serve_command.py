@@ -24,7 +24,7 @@ SECRET = "hunter2"
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    """A folder for an embedded PostgreSQL: a short path that another user can enter."""
+    """A folder for an embedded PostgreSQL."""
     folder = Path(mkdtemp(prefix="workflows-"))
     yield folder
     rmtree(folder)
@@ -56,9 +56,9 @@ def servers_on(folder: Path) -> Sequence[psutil.Process]:
     """The PostgreSQL servers whose data lies in a folder."""
     return [
         process
-        for process in psutil.process_iter(["cmdline"])
-        if any(str(folder) in part for part in process.info["cmdline"] or ())
-        and "postgres" in process.info["cmdline"][0]
+        for process in psutil.process_iter(["name", "cwd"])
+        if process.info["name"] == "postgres"
+        and Path(process.info["cwd"] or "/").is_relative_to(folder)
     ]
 
 
@@ -147,7 +147,7 @@ def test_a_data_folder_that_cannot_be_used_is_refused(data_dir: Path) -> None:
     occupied.write_text("no folder")
     said = refused("serve", "--data-dir", str(occupied))
     assert said.startswith(f"error The embedded PostgreSQL cannot use {occupied}: ")
-    assert said.endswith("or choose another folder: --data-dir")
+    assert said.endswith("it is no folder. Choose another folder: --data-dir")
 
 
 def test_ctrl_c_ends_the_service_and_leaves_no_postgresql_behind(data_dir: Path) -> None:

@@ -22,3 +22,11 @@ def value(dsn: str, query: str, *parameters: object) -> Any:
     """The single value of a query."""
     [(found,)] = select(dsn, query, *parameters)
     return found
+
+
+def answers(dsn: str) -> bool:
+    """Whether the database takes connections."""
+    try:
+        return bool(value(dsn, "SELECT true"))
+    except psycopg.OperationalError:
+        return False

@@ -1,0 +1,274 @@
+"""The data directory of the embedded PostgreSQL: what lies in it, whose it is, how it is made.
+
+postgres/ is PostgreSQL's own. It belongs to the user that the server runs as: whoever starts the
+service or, if that is root, a user whom no account has. Everything else belongs to the owner of the
+data directory, and only that user can read it.
+"""
+
+import grp
+import os
+import pwd
+import random
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+
+from infrastructure.postgres.programs import (
+    HERE,
+    Owner,
+    Programs,
+    copy_programs,
+    installed,
+    major_version,
+    open_to_all,
+)
+from infrastructure.postgres.shelter import public_folder
+from infrastructure.postgres.unusable import (
+    DatabaseUnusable,
+    data_dir_unusable,
+    name_of,
+    refused_by_the_system,
+)
+
+USER = "postgres"
+
+_NEW = "postgres.new-"  # what an interrupted start leaves behind begins with this
+_UIDS_WITHOUT_ACCOUNT = range(61184, 65520)  # what systemd, too, takes users without account from
+_LOCALE = (
+    "--encoding=UTF8",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C",
+    "--lc-ctype=C.UTF-8",  # Trigrams take no letter but ASCII's from under C.
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """A data directory, by its absolute path."""
+
+    path: Path
+    keeper: Owner
+
+    @classmethod
+    def opened(cls, path: Path) -> "DataDirectory":
+        """The data directory, made with mode 0700 if it is missing. Raises DatabaseUnusable."""
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            resolved = path.resolve()
+            facts = resolved.stat()
+            if facts.st_mode & 0o002:
+                raise data_dir_unusable(
+                    path, "every user may write there", f"Run: chmod o-w '{path}'"
+                )
+            found = cls(resolved, Owner(facts.st_uid, facts.st_gid))
+            if found.lock("in-use").exists() and facts.st_mode & 0o077:
+                resolved.chmod(0o700)
+        except OSError as refused:
+            raise refused_by_the_system(path, refused) from refused
+        return found
+
+    @property
+    def cluster(self) -> Path:
+        """PostgreSQL's own data directory."""
+        return self.path / "postgres"
+
+    @property
+    def log(self) -> Path:
+        """What the server logs."""
+        return self.path / "postgres.log"
+
+    @property
+    def passfile(self) -> Path:
+        """The password of USER, in the form that libpq reads."""
+        return self.path / "passfile"
+
+    @property
+    def socket(self) -> Path:
+        """The link to the folder of the socket."""
+        return self.path / "socket"
+
+    @property
+    def copied_programs(self) -> Path:
+        """The link to the copy of the programs, if there is one."""
+        return self.path / "programs"
+
+    def lock(self, name: str) -> Path:
+        """A file that processes lock."""
+        return self.path / f"{name}.lock"
+
+    def open(self, path: Path, flags: int) -> int:
+        """Opens a file of the directory, made if it is missing, for the directory's owner alone."""
+        descriptor = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        if os.fstat(descriptor).st_uid != self.keeper.uid and os.geteuid() == 0:
+            os.fchown(descriptor, *self.keeper)
+        return descriptor
+
+    def programs(self) -> Programs:
+        """The programs, to be run as the user that the server runs as.
+
+        Makes the cluster if there is none. Only one process may do this at a time.
+        Raises DatabaseUnusable, or OSError.
+        """
+        root = installed()
+        for left_over in self.path.glob(f"{_NEW}*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        if os.geteuid() == 0 and not open_to_all(root):
+            root = copy_programs(root, public_folder(self.copied_programs))
+        if not self.cluster.exists():
+            self._make(root)
+        facts = self.cluster.lstat()
+        self._check(facts.st_uid, major_version(root))
+        return Programs(root, Owner(facts.st_uid, facts.st_gid))
+
+    def _check(self, uid: int, programs: str) -> None:
+        if uid != os.geteuid() and (os.geteuid() != 0 or uid == 0):
+            raise data_dir_unusable(
+                self.path,
+                f"{self.cluster.name} in it belongs to {name_of(uid)}, and PostgreSQL runs as the"
+                " owner of its data only, and never as root",
+                "Start as the user who made it",
+            )
+        version = self.cluster / "PG_VERSION"
+        made_by = version.read_text().strip() if version.exists() else "unknown"
+        if made_by != programs:
+            raise data_dir_unusable(
+                self.path,
+                f"its data is of PostgreSQL {made_by}, and the programs are of {programs}",
+                f"Move the data by pg_dump of PostgreSQL {made_by}",
+            )
+        if not self.passfile.exists():
+            raise data_dir_unusable(
+                self.path,
+                f"{self.passfile.name} is missing, without which nobody is let in",
+                "Put it back",
+            )
+
+    def _make(self, root: Path) -> None:
+        """Makes the cluster in a folder beside, and gives it its name when it is whole."""
+        new = Path(mkdtemp(prefix=_NEW, dir=self.path))
+        try:
+            owner = _server_owner(self.keeper)
+            maker = owner if _has_account(owner.uid) or os.geteuid() != 0 else _any_account()
+            os.chown(new, *maker)
+            _initialize(Programs(root, maker), new, self.path, self._password())
+            if maker != owner:
+                _give_all(new, owner)
+            new.rename(self.cluster)
+            _sync(self.path)
+        except OSError as refused:
+            raise refused_by_the_system(self.path, refused) from refused
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+    def _password(self) -> str:
+        password = secrets.token_urlsafe(32)
+        with os.fdopen(self.open(self.passfile, os.O_WRONLY | os.O_TRUNC), "w") as passfile:
+            passfile.write(f"*:*:*:{USER}:{password}\n")
+            passfile.flush()
+            os.fsync(passfile.fileno())
+        return password
+
+
+def _initialize(programs: Programs, folder: Path, data_dir: Path, password: str) -> None:
+    """Runs initdb. Raises DatabaseUnusable with what it said."""
+    secret, said = os.memfd_create("password"), os.memfd_create("output")
+    try:
+        os.write(secret, password.encode())
+        process = programs.start(
+            "initdb",
+            *("-D", HERE, "-U", USER, *_LOCALE),
+            *("--auth=scram-sha-256", f"--pwfile=/proc/self/fd/{secret}"),
+            folder=folder,
+            output=said,
+            keeps=[secret],
+        )
+        try:
+            failed = process.wait()
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        if failed:
+            raise _not_made(data_dir, os.pread(said, 100_000, 0).decode(errors="replace"))
+    finally:
+        os.close(secret)
+        os.close(said)
+
+
+def _not_made(data_dir: Path, output: str) -> DatabaseUnusable:
+    if "No space left on device" in output:
+        return data_dir_unusable(data_dir, "its disk is full", "Make room there")
+    complaints = [line for line in output.splitlines() if "rror:" in line or "FATAL" in line]
+    reason = "; ".join(complaints) or " ".join(output.split())[-300:] or "it said nothing"
+    return data_dir_unusable(data_dir, f"initdb failed: {reason}")
+
+
+def _server_owner(keeper: Owner) -> Owner:
+    """The user that a new cluster belongs to: never root."""
+    if os.geteuid() != 0:
+        return Owner(os.geteuid(), os.getegid())
+    if keeper.uid != 0:
+        return keeper
+    return _without_account()
+
+
+def _without_account() -> Owner:
+    """A user and a group of which no account and no process is."""
+    running = {_uid_of(process) for process in Path("/proc").iterdir() if process.name.isdecimal()}
+    uids = list(_UIDS_WITHOUT_ACCOUNT)
+    random.SystemRandom().shuffle(uids)
+    free = next(u for u in uids if u not in running and not (_has_account(u) or _is_group(u)))
+    return Owner(free, free)
+
+
+def _uid_of(process: Path) -> int:
+    try:
+        return process.stat().st_uid
+    except OSError:  # It has ended.
+        return 0
+
+
+def _has_account(uid: int) -> bool:
+    try:
+        return bool(pwd.getpwuid(uid))
+    except KeyError:
+        return False
+
+
+def _is_group(gid: int) -> bool:
+    try:
+        return bool(grp.getgrgid(gid))
+    except KeyError:
+        return False
+
+
+def _any_account() -> Owner:
+    """A user with an account, which initdb insists on: nobody, if there is one."""
+    accounts = [account for account in pwd.getpwall() if account.pw_uid != 0]
+    if not accounts:
+        raise DatabaseUnusable(
+            "PostgreSQL does not run as root, and this machine has no other user."
+            " Start as another user, or use a PostgreSQL elsewhere: --database-url"
+        )
+    chosen = min(accounts, key=lambda account: (account.pw_name != "nobody", account.pw_uid))
+    return Owner(chosen.pw_uid, chosen.pw_gid)
+
+
+def _give_all(folder: Path, owner: Owner) -> None:
+    """Gives a folder and all that lies in it to a user, following no link."""
+    for _, folders, files, at in os.fwalk(folder, follow_symlinks=False):
+        for name in (*folders, *files):
+            os.chown(name, *owner, dir_fd=at, follow_symlinks=False)
+    os.chown(folder, *owner)
+
+
+def _sync(folder: Path) -> None:
+    """Makes a rename in the folder outlast a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,253 @@
+"""The server process on a data directory: started, found again, waited for, stopped.
+
+Every process of a server inherits a locked file from the one that started it. So the lock is free
+if, and only if, no process of a server is left, however its processes ended, and whoever has their
+pids now.
+"""
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from infrastructure.postgres import shelter
+from infrastructure.postgres.cluster import DataDirectory
+from infrastructure.postgres.programs import HERE
+from infrastructure.postgres.unusable import DatabaseUnusable, data_dir_unusable
+
+_QUIET = 60.0  # seconds without a line in its log after which a starting server is given up
+_STOPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))  # fast with seconds to do it; at once
+_PAUSE = 0.05  # seconds between two looks at a server that is on its way
+_LONG_LOG = 16 * 2**20  # bytes after which a start begins a new log
+_STATUS_LINE = 7  # of postmaster.pid, counted from 0
+
+
+class StartCancelled(Exception):
+    """The service stops; the server need not start any more."""
+
+
+class Postmaster:
+    """A server that listens on a socket only. Not for use by two threads at once."""
+
+    def __init__(self, directory: DataDirectory, connections: int) -> None:
+        """`connections` is how many a server accepts that is started here."""
+        self._directory = directory
+        self._connections = connections
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pid = -1
+        self._log_before = 0
+
+    def start(self, cancelled: Event) -> Path:
+        """Starts the server unless one runs, and returns the folder of its socket when it is ready.
+
+        Only one process may do this at a time. Raises DatabaseUnusable, OSError, StartCancelled.
+        """
+        self._reap()
+        patience = _Patience(self._directory.log)
+        while True:
+            with _lock(self._directory) as alone:
+                if alone is not None and self._process is None:
+                    self._launch(alone)
+            found = _PidFile.of(self._directory.cluster)
+            if found.status == "ready" and _serves(found.pid, self._directory.cluster):
+                self._pid = found.pid
+                return Path(found.socket_folder)
+            if self._process is not None and self._process.poll() is not None:
+                raise self._refused_to_start()
+            if patience.is_over():
+                raise DatabaseUnusable(
+                    f"The embedded PostgreSQL in {self._directory.path} did not become ready in"
+                    " time. It may have to recover from a crash:"
+                    f" see {self._directory.log}, and start again."
+                )
+            if cancelled.wait(_PAUSE):
+                raise StartCancelled
+
+    def runs(self) -> bool:
+        """Whether the server that was started or found still runs."""
+        return _serves(self._pid, self._directory.cluster)
+
+    def last_words(self) -> str:
+        """Why the server ended, as far as its log says."""
+        return _complaints(self._logged()) or "it was killed"
+
+    def stop(self) -> None:
+        """Stops the server if one runs, and removes what lies elsewhere for it."""
+        for number, within in _STOPS:
+            if self._ends(number, within):
+                break
+        self._reap()
+        shelter.remove(self._directory.socket)
+        shelter.remove(self._directory.copied_programs)
+
+    def _launch(self, lock: int) -> None:
+        programs = self._directory.programs()
+        socket = shelter.private_folder(self._directory.socket, programs.owner)
+        _forget_stranger(self._directory.cluster, socket)
+        log = self._open_log()
+        try:
+            self._process = programs.start(
+                "postgres",
+                *("-D", HERE),
+                *("-c", "listen_addresses="),
+                *("-c", f"unix_socket_directories={socket}"),
+                *("-c", "unix_socket_permissions=0700"),
+                *("-c", f"max_connections={self._connections}"),
+                folder=self._directory.cluster,
+                output=log,
+                keeps=[lock],
+            )
+        finally:
+            os.close(log)
+
+    def _open_log(self) -> int:
+        log = self._directory.log
+        with suppress(FileNotFoundError):
+            if log.stat().st_size > _LONG_LOG:
+                log.replace(log.with_suffix(".log.1"))
+        opened = self._directory.open(log, os.O_RDWR | os.O_APPEND)
+        self._log_before = os.fstat(opened).st_size
+        return opened
+
+    def _logged(self) -> str:
+        """What was logged since the server was started here."""
+        try:
+            with self._directory.log.open("rb") as log:
+                log.seek(self._log_before)
+                return log.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+    def _refused_to_start(self) -> DatabaseUnusable:
+        logged = self._logged()
+        if "No space left on device" in logged:
+            return data_dir_unusable(self._directory.path, "its disk is full", "Make room there")
+        if "Read-only file system" in logged:
+            reason = "it lies on a read-only file system"
+            return data_dir_unusable(self._directory.path, reason)
+        reason = _complaints(logged) or logged.strip()[-300:] or "PostgreSQL did not start"
+        return data_dir_unusable(self._directory.path, reason, f"See {self._directory.log}")
+
+    def _ends(self, number: signal.Signals, within: float) -> bool:
+        """Sends the signal, and returns whether all processes of the server end in time."""
+        deadline = time.monotonic() + within
+        told = -1
+        while time.monotonic() < deadline:
+            with _lock(self._directory) as alone:
+                if alone is not None:
+                    return True
+            pid = self._running_pid()
+            if pid not in (-1, told):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
+                told = pid
+            time.sleep(_PAUSE)
+        return False
+
+    def _running_pid(self) -> int:
+        if self._process is not None and self._process.poll() is None:
+            return self._process.pid
+        pid = _PidFile.of(self._directory.cluster).pid
+        return pid if _serves(pid, self._directory.cluster) else -1
+
+    def _reap(self) -> None:
+        if self._process is not None and self._process.poll() is not None:
+            self._process = None
+
+
+class _Patience:
+    """Is over when a log has not grown for a while: a long recovery logs how far it is."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._size = -1
+        self._until = 0.0
+
+    def is_over(self) -> bool:
+        try:
+            size = self._log.stat().st_size
+        except FileNotFoundError:
+            size = 0
+        if size != self._size:
+            self._size = size
+            self._until = time.monotonic() + _QUIET
+        return time.monotonic() > self._until
+
+
+@dataclass(frozen=True, slots=True)
+class _PidFile:
+    """What a server notes in its directory while it runs; one that was killed leaves it behind."""
+
+    pid: int = -1
+    status: str = ""
+    socket_folder: str = ""
+    port: str = ""
+
+    @classmethod
+    def of(cls, cluster: Path) -> "_PidFile":
+        try:
+            lines = (cluster / "postmaster.pid").read_text().splitlines()
+            pid = int(lines[0])
+        except (FileNotFoundError, IndexError, ValueError):
+            return cls()
+        if len(lines) <= _STATUS_LINE:  # The server writes its status last.
+            return cls(pid)
+        return cls(pid, lines[_STATUS_LINE].strip(), lines[4], lines[3])
+
+
+@contextmanager
+def _lock(directory: DataDirectory) -> Iterator[int | None]:
+    """The lock that all processes of a server hold; None while one of them is left."""
+    descriptor = directory.open(directory.lock("server"), os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _forget_stranger(cluster: Path, socket: Path) -> None:
+    """Removes the pid files of a server that ended, if another process has its pid now.
+
+    PostgreSQL would take that process for the server. A pid that no process has is left to
+    PostgreSQL, which looks whether any part of the server still uses its memory.
+    """
+    left = _PidFile.of(cluster)
+    if Path(f"/proc/{left.pid}").exists() and not _serves(left.pid, cluster):
+        (cluster / "postmaster.pid").unlink()
+    for lock in socket.glob(".s.PGSQL.*.lock"):
+        # The folder is ours alone, and no server listens there now.
+        lock.unlink()
+
+
+def _serves(pid: int, cluster: Path) -> bool:
+    """Whether this process is a PostgreSQL server that lives in the directory."""
+    process = Path(f"/proc/{pid}")
+    try:
+        name, _, facts = (process / "stat").read_text().partition("(")[2].rpartition(")")
+        return name == "postgres" and facts.split()[0] != "Z" and cluster.samefile(process / "cwd")
+    except PermissionError:
+        return True  # Another user's PostgreSQL: in doubt, nobody's pid file is removed.
+    except OSError:
+        return False
+
+
+def _complaints(logged: str) -> str:
+    """The lines of a log that say why a server ended, without their times."""
+    said = [
+        line.split(": ", 1)[1].strip() if ": " in line else line
+        for line in logged.splitlines()
+        if any(level in line for level in ("FATAL:", "PANIC:", "DETAIL:", "HINT:", "could not"))
+    ]
+    return " ".join(f"{line.rstrip('.')}." for line in said[-3:]).rstrip(".")

@@ -1,0 +1,52 @@
+"""Why a database cannot be used, said as sentences: what is wrong, and what to do."""
+
+import errno
+import pwd
+from pathlib import Path
+
+
+class DatabaseUnusable(Exception):
+    """The database cannot be used; the text says why, and what to do next."""
+
+
+def data_dir_unusable(data_dir: Path, reason: str, remedy: str = "") -> DatabaseUnusable:
+    """The refusal of a data directory of the embedded PostgreSQL."""
+    elsewhere = "choose another folder: --data-dir"
+    what_to_do = f"{remedy}, or {elsewhere}" if remedy else elsewhere[0].upper() + elsewhere[1:]
+    return DatabaseUnusable(
+        f"The embedded PostgreSQL cannot use {data_dir}: {reason.rstrip('.')}. {what_to_do}"
+    )
+
+
+def refused_by_the_system(data_dir: Path, error: OSError) -> DatabaseUnusable:
+    """The refusal of a data directory for what the operating system says of it."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return data_dir_unusable(data_dir, "its disk is full", "Make room there")
+        case errno.EROFS:
+            return data_dir_unusable(data_dir, "it lies on a read-only file system")
+        case errno.EACCES | errno.EPERM:
+            whose = f"it belongs to {_owner_of(data_dir)}, and this user may not write there"
+            return data_dir_unusable(data_dir, whose, "Start as that user")
+        case errno.ENOTDIR | errno.EEXIST:
+            return data_dir_unusable(data_dir, "it is no folder")
+        case _:
+            return data_dir_unusable(data_dir, error.strerror or "the system refuses it")
+
+
+def name_of(uid: int) -> str:
+    """A user's name, or the uid if it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user with uid {uid}"
+
+
+def _owner_of(folder: Path) -> str:
+    """The owner of a folder, or of the closest folder above it that can be seen."""
+    for seen in (folder, *folder.absolute().parents):
+        try:
+            return name_of(seen.stat().st_uid)
+        except OSError:
+            continue
+    return "somebody else"
