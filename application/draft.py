@@ -11,8 +11,9 @@ another process was faster. Such a command has no outcome: it must be decided ag
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from application.ledger import check_repeat, request_hash
-from application.ports import Change, LedgerEntry, LedgerKey, Loaded, NewEvent, Origin
+from application.causes import new_events
+from application.ledger import LedgerDigests, check_repeat
+from application.ports import Change, LedgerEntry, LedgerKey, Loaded, Origin
 from domain.commands import Command
 from domain.workflow import decide, replay
 
@@ -47,8 +48,9 @@ Outcome = Done | Exception
 class Draft:
     """The decisions on one batch, and the changes that follow from them."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, digests: LedgerDigests) -> None:
         self._loaded = loaded
+        self._digests = digests
         self._changes: dict[str, Change] = {}
         self._keys: set[LedgerKey] = set()
         self._answers: list[tuple[int, str, Outcome | None]] = []
@@ -93,24 +95,26 @@ class Draft:
             return None  # A twin of this command is in the draft: its ledger entry will answer.
         stream = self._loaded.streams.get(command.id)
         if key and (entry := self._loaded.ledger.get(key)):
-            check_repeat(entry, command, stream.workflow if stream else None)
+            check_repeat(entry, self._digests.request(command), command, stream)
             return _repeated(entry)
         change = self._changes.get(command.id)
-        before = change.workflow if change else stream.workflow if stream else None
+        before = change.workflow if change else stream.state(command.id) if stream else None
         events = decide(before, command)
         after = replay(events, before)
         if after is None:
             raise ValueError(f"{type(command).__name__} led to no workflow")
         change = change or Change(command.id, stream, after)
-        version = change.version + len(events)
+        base_version = change.version
+        version = base_version + len(events)
         done = Done(command.id, version, stream.position if stream else 0, after.threshold_reached)
         if key:
-            entry = LedgerEntry(command.id, request_hash(command), version, done.threshold_reached)
+            request = self._digests.request(command)
+            entry = LedgerEntry(command.id, request, version, done.threshold_reached)
             change.ledger[key] = entry  # The last step that can fail is behind us.
             self._keys.add(key)
         if events or key:
             change.workflow = after
-            change.events += [NewEvent(e, origin, key.key if key else "") for e in events]
+            change.events += new_events(events, command, origin, base_version)
             self._changes[command.id] = change
         return done
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from time import monotonic
 
 from application.draft import Draft, Outcome, Submission
-from application.ledger import ledger_key
+from application.ledger import LedgerDigests
 from application.ports import EventStore, LedgerKey, Loaded, OutcomeUnknown, StoreUnavailable
 from domain.commands import CreateWorkflow
 
@@ -25,9 +25,17 @@ Waiting = Mapping[int, Submission]
 class CommandHandler:
     """Decides commands on current state and records what follows."""
 
-    def __init__(self, store: EventStore, *, attempts: int = 32, within: float = 10.0) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        digests: LedgerDigests,
+        *,
+        attempts: int = 32,
+        within: float = 10.0,
+    ) -> None:
         """A command is decided at most `attempts` times, and not again after `within` seconds."""
         self._store = store
+        self._digests = digests
         self._attempts = attempts
         self._within = within
 
@@ -65,8 +73,8 @@ class CommandHandler:
 
     def _together(self, waiting: Waiting) -> dict[int, Outcome]:
         """One load, a decision for each command, one append."""
-        keys = {place: ledger_key(asked.command) for place, asked in waiting.items()}
-        draft = Draft(self._load(waiting, keys))
+        keys = {place: self._digests.key(asked.command) for place, asked in waiting.items()}
+        draft = Draft(self._load(waiting, keys), self._digests)
         for place, asked in waiting.items():
             draft.decide(place, asked, keys[place])
         changes = draft.changes

@@ -1,63 +1,81 @@
-"""Commands that happen once: which key they carry, what they asked, how a repeat is answered."""
+"""Commands that happen once: which key they carry, what they asked, how a repeat is answered.
 
-from hashlib import sha256
+The ledger holds keyed digests only. Without the secret of the database, nobody can tell from them
+which user, which key or which content they stand for, nor test a guess.
+"""
 
-from application.ports import LedgerEntry, LedgerKey
+import hmac
+
+from application.ports import LedgerEntry, LedgerKey, Stream
 from domain.commands import Command, CreateWorkflow, IncrementFailures, UpdateWorkflow
 from domain.errors import IdempotencyKeyReused, WorkflowNotFound
-from domain.workflow import Workflow
 
 
-def ledger_key(command: Command) -> LedgerKey | None:
-    """The key under which a command happens once, or None where it has none.
+class LedgerDigests:
+    """Makes the keys and request digests of the ledger.
 
-    An idempotency key belongs to its user and method, a job to its workflow.
+    No field of a command can hold a NUL, so joining fields by it is unambiguous.
     """
-    match command:
-        case CreateWorkflow(user_id=user_id, idempotency_key=key) if key:
-            return LedgerKey(f"create/{user_id}", key)
-        case UpdateWorkflow(user_id=user_id, idempotency_key=key) if key:
-            return LedgerKey(f"update/{user_id}", key)
-        case IncrementFailures(id=workflow_id, job_id=key) if key:
-            return LedgerKey(f"increment/{workflow_id}", key)
-    return None
+
+    def __init__(self, secret: bytes) -> None:
+        """`secret` is shared by all processes on one database, and must never change."""
+        self._secret = secret
+
+    def key(self, command: Command) -> LedgerKey | None:
+        """The key under which a command happens once, or None if it has none.
+
+        The key of a Create belongs to its user, that of an Update and a job to the workflow.
+        """
+        match command:
+            case CreateWorkflow(user_id=user_id, idempotency_key=key) if key:
+                return LedgerKey(self._digest("create", user_id, key))
+            case UpdateWorkflow(id=workflow_id, idempotency_key=key) if key:
+                return LedgerKey(self._digest("update", workflow_id, key))
+            case IncrementFailures(id=workflow_id, job_id=key) if key:
+                return LedgerKey(self._digest("increment", workflow_id, key))
+        return None
+
+    def request(self, command: Command) -> bytes:
+        """A digest of what a command asked for, the same for ever and in every process."""
+        match command:
+            case CreateWorkflow():
+                return self._digest(
+                    command.name,
+                    command.payload,
+                    command.kind,
+                    command.interval,
+                    command.max_consecutive_job_failures_allowed,
+                    command.log_retention,
+                )
+            case UpdateWorkflow():
+                return self._digest(
+                    command.id,
+                    command.name,
+                    command.payload,
+                    command.interval,
+                    command.max_consecutive_job_failures_allowed,
+                )
+        return self._digest(command.id)
+
+    def _digest(self, *parts: object) -> bytes:
+        return hmac.digest(self._secret, "\0".join(map(str, parts)).encode(), "sha256")
 
 
-def request_hash(command: Command) -> bytes:
-    """SHA-256 of what a command asked for, the same for ever and in every process.
+def idempotency_key(command: Command) -> str:
+    """The idempotency key that came with a command; empty if none did."""
+    return command.idempotency_key if isinstance(command, CreateWorkflow | UpdateWorkflow) else ""
 
-    No field can hold a NUL, so joining by it is unambiguous.
+
+def check_repeat(
+    entry: LedgerEntry, request: bytes, command: Command, stream: Stream | None
+) -> None:
+    """Makes sure that a repeat may be answered from the ledger; `request` is its digest.
+
+    Raises WorkflowNotFound for another owner, else IdempotencyKeyReused for another request.
     """
-    match command:
-        case CreateWorkflow():
-            parts: tuple[object, ...] = (
-                command.name,
-                command.payload,
-                command.kind,
-                command.interval,
-                command.max_consecutive_job_failures_allowed,
-                command.log_retention,
-            )
-        case UpdateWorkflow():
-            parts = (
-                command.id,
-                command.name,
-                command.payload,
-                command.interval,
-                command.max_consecutive_job_failures_allowed,
-            )
-        case _:
-            parts = (command.id,)
-    return sha256("\0".join(map(str, parts)).encode()).digest()
-
-
-def check_repeat(entry: LedgerEntry, command: Command, workflow: Workflow | None) -> None:
-    """Makes sure that a repeat may be answered from the ledger.
-
-    Raises IdempotencyKeyReused for another request, WorkflowNotFound for another owner.
-    """
-    if entry.request_hash != request_hash(command):
+    if stream is not None:  # A Create repeats under a new id. Its key is its own user's anyway.
+        owner = stream.state(command.id).user_id
+        if command.user_id not in ("", owner):
+            raise WorkflowNotFound(command.id)
+    if entry.request_digest != request:
         raise IdempotencyKeyReused(entry.workflow_id)
-    others = workflow is not None and command.user_id not in ("", workflow.user_id)
-    if isinstance(command, IncrementFailures) and others:
-        raise WorkflowNotFound(command.id)

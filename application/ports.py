@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from datetime import datetime
+from typing import NewType, Protocol
 
+from domain.errors import WorkflowNotFound
 from domain.events import WorkflowEvent
 from domain.filters import Filters
 from domain.workflow import Workflow
@@ -28,44 +30,63 @@ class StoredDataDamaged(Exception):
     """A stored event or row cannot be read as what it claims to be."""
 
 
+class Forgotten:
+    """Stands for what was recorded and later forgotten: its content no longer exists anywhere."""
+
+
+FORGOTTEN = Forgotten()
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asked for an event and how to find the call again; never taken from a request's body."""
+    """Who asked for an event and how to find the call again; never taken from a request's body.
+
+    `actor` is who was authenticated, `acted_for` on whose behalf (empty: on its own), `method` the
+    method that was called (empty: none). A rule that acts by itself is the actor `policy:NAME`.
+    """
 
     actor: str
     request_id: str
     trace_id: str = ""
+    acted_for: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
     """A workflow as it stands: its state, how many events it has, where the last one is.
 
-    `position` is the feed position of that event; `digest` is the SHA-256 of its stored bytes;
-    `rebuilt` is true if it was folded from events: its row was missing or of an older shape.
+    `position` is the feed position of that event; `digest` is the SHA-256 of its stored bytes.
+    `rebuilt` is true if it was folded from events: its row was missing or of another shape.
+    The state is FORGOTTEN if the content of any of its events was forgotten.
     """
 
-    workflow: Workflow
+    workflow: Workflow | Forgotten
     version: int
     position: int
     digest: bytes
     rebuilt: bool = False
 
+    def state(self, workflow_id: str) -> Workflow:
+        """The state. Raises WorkflowNotFound if it was forgotten."""
+        if isinstance(self.workflow, Forgotten):
+            raise WorkflowNotFound(workflow_id)
+        return self.workflow
 
-@dataclass(frozen=True, slots=True)
-class LedgerKey:
-    """A key that makes a command happen once: whose it is and for what, and the key itself."""
 
-    scope: str
-    key: str
+LedgerKey = NewType("LedgerKey", bytes)
+"""Makes a command happen once: a digest of 32 bytes of whose key it is, for what, and the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """What a command with a key was, and how it was answered; `position` is 0 until appended."""
+    """What a command with a key was, and how it was answered; `position` is 0 until appended.
+
+    `request_digest` tells one request from another without holding any of its content.
+    """
 
     workflow_id: str
-    request_hash: bytes
+    request_digest: bytes
     version: int
     threshold_reached: bool
     position: int = 0
@@ -73,11 +94,46 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """A decided event with the origin that it is stored with."""
+    """A decided event that is not stored yet, and why it came about.
+
+    `policy` names the rule that caused it, empty if a command did; then `preceding_version` is
+    the version of the event that the rule followed from, 0 if there is none.
+    """
 
     event: WorkflowEvent
     origin: Origin
     idempotency_key: str
+    policy: str = ""
+    preceding_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EventMetadata:
+    """Why a stored event came about; see Origin and NewEvent."""
+
+    origin: Origin
+    idempotency_key: str
+    policy: str
+    preceding_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """A stored event at its place in its workflow and in the feed.
+
+    `recorded_at` is when the server that recorded it did so, by its own clock, in UTC. `digest` is
+    the SHA-256 of the stored bytes, which hold `previous`, the digest of the workflow's event
+    before (empty for the first). Event and metadata are forgotten together, or neither is.
+    """
+
+    workflow_id: str
+    version: int
+    position: int
+    event: WorkflowEvent | Forgotten
+    metadata: EventMetadata | Forgotten
+    recorded_at: datetime
+    previous: bytes
+    digest: bytes
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from uuid_utils import uuid7
 from application.cursors import Cursors
 from application.draft import Done, Submission
 from application.handler import CommandHandler
+from application.ledger import LedgerDigests
 from application.ports import StoreUnavailable, View
 from application.queries import Lookup, Page, PageRequest, Queries
 from infrastructure.contract import SERVICE
@@ -97,10 +98,11 @@ def _store(settings: Settings, database: str) -> Iterator[_Store]:
         log = stack.enter_context(closing(WorkflowLog(dsn)))
         events = PostgresEventStore(session(keeps_plans=True), log, _now)
         looking = session(keeps_plans=True)
-        cursors = Cursors(_cursor_secret(looking))
+        cursors = Cursors(_secret(looking, "cursor"))
+        digests = LedgerDigests(_secret(looking, "ledger"))
         asking = session()
         yield _Store(
-            CommandHandler(events),
+            CommandHandler(events, digests),
             queries(looking),
             [queries(session()) for _ in range(LISTS_AT_ONCE)],
             lambda: _answers(asking),
@@ -161,11 +163,11 @@ def _entrances(lanes: _Lanes) -> Mapping[LaneName, Entrance]:
     return {
         LaneName.WRITES: Entrance(
             lanes.writes,
-            lambda command, metadata: Submission(command, origins.of(metadata)),
+            lambda command, metadata, method: Submission(command, origins.of(metadata, method)),
             STORED_TWICE,
         ),
-        LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, _: lookup),
-        LaneName.LISTS: Entrance(ParallelLanes(lanes.lists), lambda page, _: page),
+        LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, *_: lookup),
+        LaneName.LISTS: Entrance(ParallelLanes(lanes.lists), lambda page, *_: page),
     }
 
 
@@ -179,14 +181,14 @@ def _stop(server: Server, gate: Gate, health: HealthServicer) -> None:
     server.stop(CUT_OFF)
 
 
-def _cursor_secret(session: Session) -> bytes:
+def _secret(session: Session, name: str) -> bytes:
     found = session.read(
         lambda connection: connection.execute(
-            "SELECT secret FROM service_secrets WHERE name = 'cursor'"
+            "SELECT secret FROM service_secrets WHERE name = %s", (name,)
         ).fetchone()
     )
     if found is None:
-        raise LookupError("the database has no cursor secret; run: workflows migrate")
+        raise LookupError(f"the database has no secret named {name}; run: workflows migrate")
     return bytes(found[0])
 
 

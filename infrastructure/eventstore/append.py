@@ -1,6 +1,7 @@
-"""The changes of one append as append_events_v1() takes them: arrays and JSON."""
+"""The changes of one append as append_events_v1() takes them: arrays, JSON, and stored bytes."""
 
-from collections.abc import Callable, Iterator, Sequence
+import secrets
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,33 +13,30 @@ from infrastructure.postgres.connection import array_of
 from infrastructure.readmodel.rows import moved_row, new_row
 
 Record = dict[str, Any]
-Parameters = tuple[str, str, str | None, str | None, str | None, str | None, str | None]
+Parameters = tuple[str, str, str | None, str | None, bytes, str | None, str | None, str | None]
 
 
-def parameters(
-    changes: Sequence[Change], now: datetime, created_at: Callable[[str], int]
-) -> Parameters:
-    """All but the first parameter of append_events_v1().
-
-    `created_at` tells the feed position of a workflow's creation, for those whose row is written
-    anew because it was lost or outdated.
-    """
-    events: list[Record] = []
+def parameters(changes: Sequence[Change], now: datetime) -> Parameters:
+    """All but the first parameter of append_events_v1()."""
+    events = _Events(sum(len(change.events) for change in changes), now)
     new: list[Record] = []
     moved: list[Record] = []
     entries: list[Record] = []
     restored: list[str] = []
     for change in changes:
-        before = len(events)
-        digest = _record_events(change, now, events)
+        before = len(events.records)
+        digest = events.record(change)
         if change.events:
-            place = {"offset": len(events), "version": change.version, "digest": digest.hex()}
+            place = {
+                "offset": len(events.records),
+                "version": change.version,
+                "digest": digest.hex(),
+            }
             if change.base is None:
                 new.append(new_row(change) | place | {"first": before + 1})
             elif change.base.rebuilt:
                 restored.append(change.workflow_id)
-                created = {"created_position": created_at(change.workflow_id)}
-                new.append(new_row(change) | place | created)
+                new.append(new_row(change) | place)
             else:
                 moved.append(moved_row(change, change.base) | place)
         entries += _entries(change, before)
@@ -46,7 +44,8 @@ def parameters(
         array_of(change.workflow_id for change in changes),
         array_of(str(change.base_version) for change in changes),
         array_of(restored) if restored else None,
-        as_json(events),
+        as_json(events.records),
+        b"".join(events.stored),
         as_json(new),
         as_json(moved),
         as_json(entries),
@@ -54,40 +53,58 @@ def parameters(
 
 
 def as_json(records: Sequence[Record]) -> str | None:
-    """Records as a JSON array; None where there are none."""
+    """Records as a JSON array; None if there are none."""
     return orjson.dumps(records, option=orjson.OPT_UTC_Z).decode() if records else None
 
 
-def _record_events(change: Change, now: datetime, events: list[Record]) -> bytes:
-    """Appends a change's events, each chained to the one before; the digest of the last."""
-    digest = change.base.digest if change.base else b""
-    for version, recorded in enumerate(change.events, change.base_version + 1):
-        state = stored_form.write(recorded, digest, now)
-        digest = stored_form.digest(state)
-        events.append(
-            {
-                "id": change.workflow_id,
-                "version": version,
-                "offset": len(events) + 1,
-                "topic": recorded.event.stored_name,
-                "state": state.decode(),
-            }
-        )
-    return digest
+class _Events:
+    """The events of an append: a record for each, and their stored bytes in one piece."""
+
+    def __init__(self, count: int, now: datetime) -> None:
+        self.records: list[Record] = []
+        self.stored: list[bytes] = []
+        self._length = 0
+        self._now = now
+        # One call for all: random bytes cost more by the call than by the byte.
+        self._salts = secrets.token_bytes(stored_form.SALT_BYTES * count)
+
+    def record(self, change: Change) -> bytes:
+        """Adds a change's events, each chained to the one before. Returns the last digest."""
+        digest = change.base.digest if change.base else b""
+        for version, new in enumerate(change.events, change.base_version + 1):
+            at = stored_form.SALT_BYTES * len(self.records)
+            salt = self._salts[at : at + stored_form.SALT_BYTES]
+            content = stored_form.content_of(new)
+            state = stored_form.state_of(content, salt, digest, self._now)
+            digest = stored_form.digest(state)
+            self.records.append(
+                {
+                    "id": change.workflow_id,
+                    "version": version,
+                    "offset": len(self.records) + 1,
+                    "topic": new.event.stored_name,
+                    "start": self._length + 1,
+                    "state_length": len(state),
+                    "content_length": len(content),
+                }
+            )
+            self.stored += (state, salt, content)
+            self._length += len(state) + len(salt) + len(content)
+        return digest
 
 
 def _entries(change: Change, before: int) -> Iterator[Record]:
     """A change's ledger entries; `before` is how many events of the append precede its own."""
-    end = before + len(change.events)
     for key, entry in change.ledger.items():
-        # Positions of what is already recorded are known; those of new events are offsets still.
-        place = "position" if entry.version == change.base_version else "offset"
-        yield {
-            place: change.position(entry.version, end),
+        place = (
+            {"position": change.base.position}
+            if change.base and entry.version == change.base.version
+            else {"offset": before + entry.version - change.base_version}
+        )
+        yield place | {
             "id": entry.workflow_id,
-            "scope": key.scope,
-            "key": key.key,
-            "request_hash": entry.request_hash.hex(),
+            "key": key.hex(),
+            "request_digest": entry.request_digest.hex(),
             "version": entry.version,
             "threshold_reached": entry.threshold_reached,
         }

@@ -5,7 +5,7 @@ after a lost connection, so events are appended in a transaction of ours (see st
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from struct import Struct
 from typing import Any, cast
 from uuid import UUID
 
@@ -30,35 +30,36 @@ from eventsourcing.utils import Environment, EnvType
 from psycopg import Connection
 from psycopg.rows import DictRow, dict_row
 
-from application.ports import StoredDataDamaged, StoreUnavailable
+from application.ports import RecordedEvent, StoreUnavailable
 from infrastructure.eventstore import stored_form
+from infrastructure.eventstore.chain import verified
 from infrastructure.postgres.connection import BoundedConnection, configure
 
-_POSITION = """
-    SELECT notification_id FROM workflow_events
-    WHERE originator_id = %s AND originator_version = %s
-"""
+VIEW = "recorded_events"
+"""The view that the library's recorder reads: its `state` holds all stored bytes of an event."""
 
-
-@dataclass(frozen=True, slots=True)
-class Envelope:
-    """A stored event at its place in its workflow's stream, as the library's protocol has it."""
-
-    originator_id: UUID
-    originator_version: int
-    stored: stored_form.Stored
+_PLACE = Struct(">qi")  # as the view packs them: the position, and the length of the state
 
 
 class StoredFormMapper(Mapper[UUID]):
     """Reads our stored form; resolves no import path."""
 
     def to_domain_event(self, stored_event: StoredEvent) -> DomainEventProtocol[UUID]:
-        """The envelope around a stored event. Raises StoredDataDamaged."""
-        return Envelope(
-            cast("UUID", stored_event.originator_id),
+        """The RecordedEvent in a row of the view. Raises StoredDataDamaged."""
+        packed = bytes(stored_event.state)
+        position, length = _PLACE.unpack_from(packed)
+        salt_at = _PLACE.size + length
+        content_at = salt_at + stored_form.SALT_BYTES
+        recorded = stored_form.read(
+            str(stored_event.originator_id),
             stored_event.originator_version,
-            stored_form.read(stored_event.topic, bytes(stored_event.state)),
+            position,
+            stored_event.topic,
+            packed[_PLACE.size : salt_at],
+            (packed[salt_at:content_at], packed[content_at:]) if len(packed) > salt_at else None,
         )
+        # The library hands on what a mapper returns, and asks it nothing.
+        return cast("DomainEventProtocol[UUID]", recorded)
 
     def to_stored_event(
         self,
@@ -116,21 +117,19 @@ class _Datastore(PostgresDatastore):
 
 
 class _Factory(PostgresFactory):
-    application_recorder_class = ReadingRecorder
-
     def __init__(self, env: Environment, datastore: _Datastore) -> None:
         InfrastructureFactory.__init__(self, env)
         self.datastore = datastore
 
-    def env_create_table(self) -> bool:
-        """Never: our migrations own every table."""
-        return False
+    def application_recorder(self) -> ReadingRecorder:
+        """The recorder over our view. It creates nothing: our migrations own every table."""
+        return ReadingRecorder(self.datastore, events_table_name=VIEW)
 
 
 class WorkflowLog(Application[UUID]):
     """Every event of every workflow, for reading."""
 
-    name = "workflow"  # The library derives the table's name from it: workflow_events.
+    name = "workflow"
 
     def __init__(self, dsn: str) -> None:
         self._datastore = _Datastore(dsn)
@@ -152,21 +151,10 @@ class WorkflowLog(Application[UUID]):
         """Our stored form."""
         return StoredFormMapper(self.construct_transcoder())
 
-    def history(self, workflow_id: str, after_version: int = 0) -> Iterator[Envelope]:
-        """A workflow's events in order, those after a version only.
+    def history(self, workflow_id: str) -> Iterator[RecordedEvent]:
+        """A workflow's events in order, each verified to follow the one before it.
 
         Raises StoredDataDamaged or StoreUnavailable.
         """
-        events = self.events.get(UUID(workflow_id), gt=after_version)
-        return cast("Iterator[Envelope]", events)
-
-    def position(self, workflow_id: str, version: int) -> int:
-        """The feed position of an event. Raises StoredDataDamaged where there is no such event."""
-        try:
-            with self._datastore.get_connection() as connection:
-                row = connection.execute(_POSITION, (workflow_id, version)).fetchone()
-        except (OperationalError, InterfaceError) as lost:
-            raise StoreUnavailable("the database does not answer") from lost
-        if row is None:
-            raise StoredDataDamaged(f"event {version} of workflow {workflow_id} is missing")
-        return int(row["notification_id"])
+        events = self.events.get(UUID(workflow_id))
+        return verified(cast("Iterator[RecordedEvent]", events))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 
 from application.ports import Change, OutcomeUnknown, StoreUnavailable
-from infrastructure.postgres.connection import BoundedConnection
+from infrastructure.postgres.connection import BoundedConnection, array_of
 from infrastructure.postgres.session import Session
 
 _LOCK = "SELECT pg_advisory_xact_lock(5005201)"
@@ -22,8 +22,8 @@ _FIND = """
     WHERE e.append_id = %s
     UNION
     SELECT l.workflow_id::text, l.position
-    FROM json_to_recordset(%s::json) AS k(scope text, key text)
-    JOIN command_ledger AS l ON l.scope = k.scope AND l.key = k.key
+    FROM unnest(%s::text[]) AS asked(key)
+    JOIN command_ledger AS l ON l.key = decode(asked.key, 'hex')
     WHERE l.append_id = %s
 """
 
@@ -37,7 +37,7 @@ def settle(session: Session, append_id: str, changes: Sequence[Change]) -> Mappi
     """
     ends = orjson.dumps([{"id": c.workflow_id, "version": c.version} for c in changes if c.events])
     unmoved = [c for c in changes if not c.events]
-    keys = orjson.dumps([{"scope": k.scope, "key": k.key} for c in unmoved for k in c.ledger])
+    keys = array_of(key.hex() for change in unmoved for key in change.ledger)
     try:
         return session.read(lambda connection: _find(connection, append_id, ends, keys))
     except StoreUnavailable as lost:
@@ -45,9 +45,9 @@ def settle(session: Session, append_id: str, changes: Sequence[Change]) -> Mappi
 
 
 def _find(
-    connection: BoundedConnection, append_id: str, ends: bytes, keys: bytes
+    connection: BoundedConnection, append_id: str, ends: bytes, keys: str
 ) -> Mapping[str, int]:
     with connection.transaction(), connection.cursor() as cursor:
         cursor.execute(_LOCK)
-        cursor.execute(_FIND, (ends.decode(), append_id, keys.decode(), append_id))
+        cursor.execute(_FIND, (ends.decode(), append_id, keys, append_id))
         return dict(cursor.fetchall())

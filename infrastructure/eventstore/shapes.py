@@ -5,7 +5,7 @@ its new shape gets a new stored name here, and `lift` of the older ones says wha
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
@@ -125,6 +125,25 @@ class DeletedV1(Shape):
         return Deleted(at=self.at)
 
 
+S = TypeVar("S", bound=Shape)
+
+
+class Content(BaseModel, Generic[S]):
+    """All that can be forgotten of an event: the fact, and why it came about."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    event: S
+    actor: str
+    request_id: str
+    acted_for: str = ""
+    method: str = ""
+    trace_id: str = ""
+    idempotency_key: str = ""
+    policy: str = ""
+    preceding_version: int = 0
+
+
 SHAPES: Mapping[str, type[Shape]] = {
     "created.v1": CreatedV1,
     "updated.v1": UpdatedV1,
@@ -134,3 +153,9 @@ SHAPES: Mapping[str, type[Shape]] = {
     "terminated.v1": TerminatedV1,
     "deleted.v1": DeletedV1,
 }
+
+CONTENTS: Mapping[str, type[Content[Any]]] = {
+    name: Content[shape]  # type: ignore[valid-type] # a class made at run time
+    for name, shape in SHAPES.items()
+}
+"""The content of an event by its stored name."""

@@ -8,17 +8,21 @@ from psycopg import Error, OperationalError
 from uuid_utils import uuid7
 
 from application.ports import (
+    FORGOTTEN,
     AppendRefused,
     Change,
+    Forgotten,
     LedgerEntry,
     LedgerKey,
     Loaded,
+    RecordedEvent,
     StoredDataDamaged,
     StoreUnavailable,
     Stream,
 )
+from domain.events import WorkflowEvent
 from domain.workflow import Workflow, evolve
-from infrastructure.eventstore.append import as_json, parameters
+from infrastructure.eventstore.append import parameters
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.settlement import settle
 from infrastructure.postgres.connection import BoundedConnection, array_of
@@ -33,14 +37,14 @@ LOAD_STREAMS = f"""
        OR EXISTS (SELECT FROM workflow_events AS e WHERE e.originator_id = asked.id)
 """  # noqa: S608 - the columns are a constant
 LOAD_LEDGER = """
-    SELECT l.scope, l.key, l.workflow_id::text, l.request_hash, l.version,
-           l.threshold_reached, l.position
-    FROM json_to_recordset(%s::json) AS k(scope text, key text)
-    JOIN command_ledger AS l ON l.scope = k.scope AND l.key = k.key
+    SELECT l.key, l.workflow_id::text, l.request_digest, l.version, l.threshold_reached, l.position
+    FROM unnest(%s::text[]) AS asked(key)
+    JOIN command_ledger AS l ON l.key = decode(asked.key, 'hex')
 """
-APPEND = (
-    "SELECT last_position, left_out::text[] FROM append_events_v1(%s, %s, %s, %s, %s, %s, %s, %s)"
-)
+APPEND = """
+    SELECT last_position, left_out::text[]
+    FROM append_events_v1(%s, %s, %s, %s, %s, %b, %s, %s, %s)
+"""
 
 
 class PostgresEventStore:
@@ -55,7 +59,7 @@ class PostgresEventStore:
         """See EventStore.load. A stream whose row is missing or outdated is replayed."""
         rows, entries = self._session.read(lambda connection: _select(connection, ids, keys))
         streams = {row[0]: self._stream(row) for row in rows}
-        ledger = {LedgerKey(row[0], row[1]): LedgerEntry(*row[2:]) for row in entries}
+        ledger = {LedgerKey(row[0]): LedgerEntry(*row[1:]) for row in entries}
         return Loaded(streams, ledger)
 
     def append(self, changes: Sequence[Change]) -> Mapping[str, int]:
@@ -81,14 +85,11 @@ class PostgresEventStore:
         return {}
 
     def _call(self, append_id: str, changes: Sequence[Change]) -> tuple[int, Sequence[str]]:
-        batch = parameters(changes, self._clock(), self._created_at)
+        batch = parameters(changes, self._clock())
         with self._session.connection().cursor() as cursor:
             cursor.execute(APPEND, (append_id, *batch))
             [(last_position, left_out)] = cursor.fetchall()
         return last_position, left_out
-
-    def _created_at(self, workflow_id: str) -> int:
-        return self._log.position(workflow_id, 1)
 
     def _stream(self, row: tuple[Any, ...]) -> Stream:
         if row[4] == ROW_SHAPE:
@@ -96,18 +97,25 @@ class PostgresEventStore:
         return self._replay(row[0])
 
     def _replay(self, workflow_id: str) -> Stream:
-        workflow: Workflow | None = None
-        version, digest = 0, b""
-        for envelope in self._log.history(workflow_id):
-            try:
-                workflow = evolve(workflow, envelope.stored.event)
-            except ValueError as impossible:
-                raise StoredDataDamaged(str(impossible)) from impossible
-            version, digest = envelope.originator_version, envelope.stored.digest
-        if workflow is None:
+        workflow: Workflow | Forgotten | None = None
+        last: RecordedEvent | None = None
+        for last in self._log.history(workflow_id):
+            workflow = _evolved(workflow, last.event)
+        if workflow is None or last is None:
             raise StoredDataDamaged(f"workflow {workflow_id} has a row and no events")
-        position = self._log.position(workflow_id, version)
-        return Stream(workflow, version, position, digest, rebuilt=True)
+        return Stream(workflow, last.version, last.position, last.digest, rebuilt=True)
+
+
+def _evolved(
+    workflow: Workflow | Forgotten | None, event: WorkflowEvent | Forgotten
+) -> Workflow | Forgotten:
+    """The state after an event; once anything is forgotten, so is the state."""
+    if isinstance(event, Forgotten) or isinstance(workflow, Forgotten):
+        return FORGOTTEN
+    try:
+        return evolve(workflow, event)
+    except ValueError as impossible:
+        raise StoredDataDamaged(str(impossible)) from impossible
 
 
 def _select(
@@ -115,7 +123,7 @@ def _select(
 ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     streams: list[tuple[Any, ...]] = []
     entries: list[tuple[Any, ...]] = []
-    wanted = as_json([{"scope": k.scope, "key": k.key} for k in keys])
+    wanted = array_of(key.hex() for key in keys)
     if ids and keys:
         with connection.pipeline():
             found = connection.execute(LOAD_STREAMS, (array_of(ids),))

@@ -1,88 +1,121 @@
-"""The stored form of an event: its name, and the exact bytes that are hashed, kept and read back.
+"""The stored form of an event: what is chained and stays, and beside it what can be forgotten.
 
-The bytes are one JSON object: `previous`, the SHA-256 of the stored bytes of the event before it
-in its workflow (empty for the first); `metadata`, who caused it and when it was recorded; `event`,
-the fact. Each event so vouches for all that went before it.
+`state` is the JSON that digests run over: `previous`, the SHA-256 of the state of the event before
+it in its workflow (empty for the first); `recorded_at`; and `content`, SHA-256(salt + content).
+`salt`, 32 random bytes, and `content`, the JSON of the fact and of who caused it, stand beside it.
+To forget an event is to set both to NULL. No digest changes then, and without the salt nobody can
+test a guess at the content against the digest that remains.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Annotated
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from application.ports import NewEvent, Origin, StoredDataDamaged
+from application.ports import (
+    FORGOTTEN,
+    EventMetadata,
+    Forgotten,
+    NewEvent,
+    Origin,
+    RecordedEvent,
+    StoredDataDamaged,
+)
 from domain.events import WorkflowEvent
-from infrastructure.eventstore.shapes import SHAPES, Shape
+from infrastructure.eventstore.shapes import CONTENTS, Content, Shape
+
+SALT_BYTES = 32
 
 
-class EventMetadata(BaseModel):
-    """Who caused an event, how to find the call again, and when it was recorded."""
+class _State(BaseModel):
+    """The fields of `state`; bytes are in lower-case hexadecimal digits."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    previous: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?\z")]
     recorded_at: AwareDatetime
-    actor: str
-    request_id: str
-    trace_id: str
-    idempotency_key: str
-
-    @property
-    def origin(self) -> Origin:
-        """Who caused the event."""
-        return Origin(self.actor, self.request_id, self.trace_id)
+    content: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}\z")]
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An event read back: the fact, its metadata, its predecessor's digest and its own."""
+def content_of(new: NewEvent) -> bytes:
+    """The content of an event. What is empty is left out."""
+    origin = new.origin
+    content = {"actor": origin.actor, "request_id": origin.request_id}
+    if origin.acted_for:
+        content["acted_for"] = origin.acted_for
+    if origin.method:
+        content["method"] = origin.method
+    if origin.trace_id:
+        content["trace_id"] = origin.trace_id
+    if new.idempotency_key:
+        content["idempotency_key"] = new.idempotency_key
+    whole: dict[str, object] = {**content, "event": new.event}
+    if new.policy:
+        whole["policy"] = new.policy
+        whole["preceding_version"] = new.preceding_version
+    return orjson.dumps(whole, option=orjson.OPT_UTC_Z)
 
-    event: WorkflowEvent
-    metadata: EventMetadata
-    previous: bytes
-    digest: bytes
 
-
-def write(recorded: NewEvent, previous: bytes, recorded_at: datetime) -> bytes:
-    """The bytes of an event that follows the one with the digest `previous`."""
-    origin = recorded.origin
+def state_of(content: bytes, salt: bytes, previous: bytes, recorded_at: datetime) -> bytes:
+    """The chained bytes of an event that follows the one with the digest `previous`."""
     return orjson.dumps(
         {
             "previous": previous.hex(),
-            "metadata": {
-                "recorded_at": recorded_at,
-                "actor": origin.actor,
-                "request_id": origin.request_id,
-                "trace_id": origin.trace_id,
-                "idempotency_key": recorded.idempotency_key,
-            },
-            "event": recorded.event,
+            "recorded_at": recorded_at,
+            "content": sha256(salt + content).hexdigest(),
         },
         option=orjson.OPT_UTC_Z,
     )
 
 
 def digest(state: bytes) -> bytes:
-    """SHA-256 of stored bytes."""
+    """SHA-256 of an event's state: what the next event of its workflow calls `previous`."""
     return sha256(state).digest()
 
 
-def read(name: str, state: bytes) -> Stored:
-    """The event in stored bytes; its name must be one that we wrote.
+def read(
+    workflow_id: str,
+    version: int,
+    position: int,
+    name: str,
+    state: bytes,
+    salted: tuple[bytes, bytes] | None,
+) -> RecordedEvent:
+    """The event in stored bytes; `salted` is its salt and content, None if they were forgotten.
 
-    Raises StoredDataDamaged where name or bytes are not what this service ever stored.
+    Raises StoredDataDamaged if these are not bytes that this service ever stored together.
     """
-    shape = SHAPES.get(name)
-    if shape is None:
+    kind = CONTENTS.get(name)
+    if kind is None:
         raise StoredDataDamaged(f"an event has the unknown stored name {name!r}")
+    event: WorkflowEvent | Forgotten = FORGOTTEN
+    metadata: EventMetadata | Forgotten = FORGOTTEN
     try:
-        envelope = orjson.loads(state)
-        fact: Shape = shape.model_validate_json(orjson.dumps(envelope.pop("event")))
-        metadata = EventMetadata.model_validate_json(orjson.dumps(envelope.pop("metadata")))
-        previous = bytes.fromhex(envelope.pop("previous"))
-    except (ValidationError, ValueError, KeyError, AttributeError, TypeError) as damage:
+        chained = _State.model_validate_json(state)
+        if salted is not None:
+            salt, content = salted
+            if sha256(salt + content).hexdigest() != chained.content:
+                raise StoredDataDamaged(f"the content of a stored event named {name} was altered")
+            read_content = kind.model_validate_json(content)
+            event, metadata = read_content.event.lift(), _metadata(read_content)
+    except ValidationError as damage:
         raise StoredDataDamaged(f"a stored event named {name} cannot be read") from damage
-    if envelope:
-        raise StoredDataDamaged(f"a stored event named {name} has unknown parts")
-    return Stored(fact.lift(), metadata, previous, digest(state))
+    return RecordedEvent(
+        workflow_id,
+        version,
+        position,
+        event,
+        metadata,
+        chained.recorded_at,
+        bytes.fromhex(chained.previous),
+        digest(state),
+    )
+
+
+def _metadata(content: Content[Shape]) -> EventMetadata:
+    origin = Origin(
+        content.actor, content.request_id, content.trace_id, content.acted_for, content.method
+    )
+    return EventMetadata(origin, content.idempotency_key, content.policy, content.preceding_version)

@@ -21,8 +21,8 @@ class Origins:
         self._process = token_hex(8)
         self._calls = count(1)
 
-    def of(self, metadata: Metadata) -> Origin:
-        """The origin of a call; without a usable request id of the client, one is made."""
+    def of(self, metadata: Metadata, method: str) -> Origin:
+        """The origin of a call of this method; a missing or unusable request id is made anew."""
         request_id = trace_id = ""
         for key, value in metadata:
             if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):
@@ -30,4 +30,5 @@ class Origins:
             elif key == "traceparent" and isinstance(value, str):
                 found = _TRACEPARENT.match(value)
                 trace_id = found[1] if found else ""
-        return Origin(ANONYMOUS, request_id or f"{self._process}-{next(self._calls)}", trace_id)
+        request_id = request_id or f"{self._process}-{next(self._calls)}"
+        return Origin(ANONYMOUS, request_id, trace_id, method=method)

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any
 from zlib import crc32
 
-from application.ports import Change, Stream
+from application.ports import Change, Forgotten, Stream
 from domain.filters import folded
 from domain.workflow import Workflow
 
@@ -73,6 +73,7 @@ def moved_row(change: Change, base: Stream) -> dict[str, Any]:
     row = dict(zip(_CHANGING, _changing_values(workflow), strict=True))
     row["id"] = change.workflow_id
     row["name_folded"] = folded(workflow.name)
-    if workflow.payload == base.workflow.payload:
+    before = base.workflow
+    if not isinstance(before, Forgotten) and workflow.payload == before.payload:
         del row["payload"]
     return row

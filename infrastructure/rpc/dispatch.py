@@ -30,8 +30,8 @@ class Entrance:
     """How the work of methods enters a lane."""
 
     queue: Queue
-    submission: Callable[[Any, Metadata], Any]
-    """Makes what the lane takes of what `MethodRow.convert` made, and of the call's metadata."""
+    submission: Callable[[Any, Metadata, str], Any]
+    """Makes what the lane takes of what `convert` made, the call's metadata and its method."""
     weight: int = 0
     """Bytes that a byte of the request counts for: how often it is stored."""
 
@@ -48,11 +48,11 @@ def answerers(
 def _answerer(
     row: MethodRow[Any, Any, Any], entrance: Entrance, surroundings: Surroundings
 ) -> Answerer:
-    parse, convert, render = row.parse, row.convert, row.render
+    parse, convert, render, name = row.parse, row.convert, row.render, row.name
     submit, submission, weight = entrance.queue.submit, entrance.submission, entrance.weight
 
     def answer(request: bytes, reply: Reply) -> None:
-        asked = submission(convert(parse(request), surroundings), reply.metadata)
+        asked = submission(convert(parse(request), surroundings), reply.metadata, name)
         size = weight * len(request)
         ticket = submit(
             asked, reply.caller, size, reply.deadline, lambda outcome: reply.settle(outcome, render)

@@ -7,6 +7,7 @@ from application.handler import CommandHandler
 from application.ports import Origin
 from domain.commands import Command
 from tests.support.memory import MemoryEventStore, Troubled
+from tests.support.stores import DIGESTS
 
 ORIGIN = Origin("gateway", "req", "trace")
 THIRD_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e71"
@@ -27,7 +28,7 @@ def watched(memory: MemoryEventStore) -> Troubled:
 @pytest.fixture
 def handler(watched: Troubled) -> CommandHandler:
     """The handler."""
-    return CommandHandler(watched)
+    return CommandHandler(watched, DIGESTS)
 
 
 def handle(handler: CommandHandler, *commands: Command) -> list[Outcome]:

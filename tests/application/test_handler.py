@@ -47,6 +47,7 @@ from tests.support.given import (
     updated,
 )
 from tests.support.memory import MemoryEventStore, Troubled
+from tests.support.stores import DIGESTS
 
 
 def test_outcomes_stand_in_the_order_of_the_batch(handler: CommandHandler) -> None:
@@ -135,7 +136,7 @@ def test_events_keep_who_asked_and_under_which_key(
     )
     assert [(r.origin, r.idempotency_key) for _, r in memory.feed] == [
         (ORIGIN, "key"),
-        (other, "job"),
+        (other, ""),
         (ORIGIN, ""),
     ]
 
@@ -216,9 +217,9 @@ def batches(draw: st.DrawFn) -> list[Command]:
 def test_a_batch_is_answered_as_its_commands_one_by_one_would_be(commands: list[Command]) -> None:
     together, apart = MemoryEventStore(), MemoryEventStore()
     for store in (together, apart):
-        handle(CommandHandler(store), create(), create(id=OTHER_ID))
-    at_once = handle(CommandHandler(together), *commands)
-    one_by_one = [handle(CommandHandler(apart), command)[0] for command in commands]
+        handle(CommandHandler(store, DIGESTS), create(), create(id=OTHER_ID))
+    at_once = handle(CommandHandler(together, DIGESTS), *commands)
+    one_by_one = [handle(CommandHandler(apart, DIGESTS), command)[0] for command in commands]
     assert [told(outcome) for outcome in at_once] == [told(outcome) for outcome in one_by_one]
     assert by_workflow(together) == by_workflow(apart)
     assert set(together.ledger) == set(apart.ledger)

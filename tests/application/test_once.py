@@ -4,9 +4,6 @@ import pytest
 
 from application.draft import Done
 from application.handler import CommandHandler
-from application.ports import (
-    LedgerKey,
-)
 from domain.commands import Command
 from domain.errors import (
     IdempotencyKeyReused,
@@ -31,6 +28,7 @@ from tests.support.given import (
     update,
 )
 from tests.support.memory import MemoryEventStore
+from tests.support.stores import DIGESTS
 
 
 def test_the_same_key_gives_the_same_workflow(
@@ -107,7 +105,7 @@ def test_a_keyed_update_that_changes_nothing_writes_its_key_alone(
     handle(handler, create(), create(id=OTHER_ID))
     (first,) = handle(handler, update(idempotency_key="key"))
     assert first == Done(ID, version=1, position=1, threshold_reached=False)
-    assert set(memory.ledger) == {LedgerKey(f"update/{OWNER}", "key")}
+    assert set(memory.ledger) == {DIGESTS.key(update(idempotency_key="key"))}
     assert len(memory.feed) == 2
 
 

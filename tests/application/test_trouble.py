@@ -39,6 +39,7 @@ from tests.support.given import (
     workflow,
 )
 from tests.support.memory import MemoryEventStore, Troubled
+from tests.support.stores import DIGESTS
 
 
 def test_a_command_that_others_overtook_is_decided_again_alone(
@@ -115,17 +116,19 @@ def test_a_key_that_another_request_took_meanwhile_is_refused(
 def test_a_command_that_is_overtaken_too_often_gives_up_having_done_nothing(
     watched: Troubled, memory: MemoryEventStore
 ) -> None:
-    handle(CommandHandler(memory), create(), create(id=OTHER_ID))
+    handle(CommandHandler(memory, DIGESTS), create(), create(id=OTHER_ID))
     watched.before_append = [lambda: elsewhere(memory, increment())] * 2
-    outcomes = handle(CommandHandler(watched, attempts=2), terminate(), terminate(id=OTHER_ID))
+    outcomes = handle(
+        CommandHandler(watched, DIGESTS, attempts=2), terminate(), terminate(id=OTHER_ID)
+    )
     assert [type(outcome) for outcome in outcomes] == [Contended, Done]
     assert memory.history(ID) == [created(), failed(1, at=LATER), failed(2, at=LATER)]
 
 
 def test_the_last_attempt_can_still_succeed(watched: Troubled, memory: MemoryEventStore) -> None:
-    handle(CommandHandler(memory), create())
+    handle(CommandHandler(memory, DIGESTS), create())
     watched.before_append = [lambda: elsewhere(memory, increment())] * 2
-    (outcome,) = handle(CommandHandler(watched, attempts=3), terminate())
+    (outcome,) = handle(CommandHandler(watched, DIGESTS, attempts=3), terminate())
     assert isinstance(outcome, Done)
 
 
@@ -246,5 +249,5 @@ def test_a_store_that_came_back_serves_the_next_batch(
 
 def elsewhere(store: EventStore, *commands: Command) -> None:
     """What another process does meanwhile."""
-    outcomes = handle(CommandHandler(store), *commands)
+    outcomes = handle(CommandHandler(store, DIGESTS), *commands)
     assert all(isinstance(outcome, Done) for outcome in outcomes)

@@ -5,6 +5,7 @@ from time import perf_counter
 
 import psutil
 
+from application.ports import Forgotten
 from domain.workflow import Workflow, evolve
 from infrastructure.eventstore.log import WorkflowLog
 from tests.benchmarks import bodies, sampling
@@ -75,9 +76,11 @@ def fold(bench: Workbench) -> list[Row]:
         workflow: Workflow | None = None
         version = 0
         began = perf_counter()
-        for envelope in log.history(workflow_id):
-            workflow = evolve(workflow, envelope.stored.event)
-            version = envelope.originator_version
+        for recorded in log.history(workflow_id):
+            if isinstance(recorded.event, Forgotten):
+                raise CallsFailed("an event was forgotten")
+            workflow = evolve(workflow, recorded.event)
+            version = recorded.version
         took = perf_counter() - began
         if version != events or workflow is None or workflow.failures != events - 1:
             raise CallsFailed(f"{version:,} of {events:,} events were folded")

@@ -16,8 +16,8 @@ from tests.benchmarks.workbench import Workbench, adds, execute, rows
 
 _INSERT = """
     INSERT INTO lone_inserts
-        (originator_id, originator_version, notification_id, append_id, topic, state)
-    VALUES (%s, %s, %s, %s, %s, %s)
+        (originator_id, originator_version, notification_id, append_id, topic, state, salt, content)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
 """
 
 
@@ -99,7 +99,7 @@ def _latencies(bench: Workbench, in_flight: InFlight) -> list[Row]:
 
 def _inserts(dsn: str, count: int) -> float:
     """The median time of an insert that commits, in microseconds: an event as the service's."""
-    [(topic, state)] = rows(dsn, "SELECT topic, state FROM workflow_events LIMIT 1")
+    [stored] = rows(dsn, "SELECT topic, state, salt, content FROM workflow_events LIMIT 1")
     took = []
     with psycopg.connect(dsn, autocommit=True) as connection:
         found = connection.execute("SELECT coalesce(max(notification_id), 0) FROM lone_inserts")
@@ -107,6 +107,6 @@ def _inserts(dsn: str, count: int) -> float:
         for number in range(1, count + 1):
             one = UUID(str(uuid7()))
             began = perf_counter_ns()
-            connection.execute(_INSERT, (one, 1, position + number, one, topic, state))
+            connection.execute(_INSERT, (one, 1, position + number, one, *stored))
             took.append(perf_counter_ns() - began)
     return median(took) / 1000

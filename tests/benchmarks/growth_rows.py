@@ -4,7 +4,7 @@ Each workflow has one event, in the stored form that the service writes; all is 
 """
 
 from datetime import UTC, datetime, timedelta
-from hashlib import md5
+from hashlib import md5, sha256
 from struct import Struct
 from uuid import UUID
 
@@ -28,7 +28,7 @@ END = b"\xff\xff"
 
 COPY_EVENTS = """
     COPY workflow_events (
-        originator_id, notification_id, originator_version, append_id, topic, state
+        originator_id, notification_id, state, salt, content, originator_version, append_id, topic
     ) FROM STDIN (FORMAT binary)
 """
 COPY_WORKFLOWS = """
@@ -61,6 +61,11 @@ def creation(number: object, user_id: str) -> NewEvent:
     return NewEvent(fact, Origin("anonymous", f"request-{number}"), "")
 
 
+def salt_of(number: int) -> bytes:
+    """The salt of the event at a position: as long and as random as the service's own."""
+    return sha256(b"%d" % number).digest()
+
+
 def owner(number: int, big: int) -> str:
     """Whose workflow it is: those up to `big` are BIG_USER's."""
     return BIG_USER if number <= big else f"user-{1 + number % USERS}"
@@ -76,10 +81,12 @@ def block(positions: range, big: int) -> tuple[bytes, bytes]:
 def _pair(number: int, user: bytes) -> tuple[bytes, bytes]:
     """An event and its workflow."""
     digits, position = b"%d" % number, _field(_BIGINT.pack(number))
-    state = _STATE % {b"user": user, b"number": digits}
+    salt, content = salt_of(number), _CONTENT % {b"user": user, b"number": digits}
+    state = stored_form.state_of(content, salt, b"", MOMENT)
     tail = md5(digits, usedforsecurity=False).hexdigest()[:15]
     one = bytes.fromhex(f"{_FIRST_ID + number:012x}7{number % 4096:03x}8{tail}")
-    event = (_EVENT, one, position, _EVERY_EVENT, _field(state))
+    stored = (_field(state), _field(salt), _field(content))
+    event = (_EVENT, one, position, *stored, _EVERY_EVENT)
     workflow = (
         *(_WORKFLOW, one, _field(user), _field(b"Report " + digits), _field(b"report " + digits)),
         *(position, position, _field(stored_form.digest(state)), _EVERY_WORKFLOW),
@@ -92,23 +99,23 @@ def _field(value: bytes) -> bytes:
     return _INTEGER.pack(len(value)) + value
 
 
-def _state() -> bytes:
-    """The stored form of a creation, in which user and number are left open."""
-    state = stored_form.write(creation(_NUMBER_MARK, _USER_MARK), b"", MOMENT)
-    state = state.replace(b"%", b"%%").replace(_USER_MARK.encode(), b"%(user)b")
-    return state.replace(_NUMBER_MARK.encode(), b"%(number)b")
+def _content() -> bytes:
+    """The content of a creation, in which user and number are left open."""
+    content = stored_form.content_of(creation(_NUMBER_MARK, _USER_MARK))
+    content = content.replace(b"%", b"%%").replace(_USER_MARK.encode(), b"%(user)b")
+    return content.replace(_NUMBER_MARK.encode(), b"%(number)b")
 
 
 def _fields(*values: bytes) -> bytes:
     return b"".join(map(_field, values))
 
 
-_STATE = _state()
+_CONTENT = _content()
 _TIME = _BIGINT.pack((MOMENT - _POSTGRES_EPOCH) // timedelta(microseconds=1))
 _ONE = _BIGINT.pack(1)
 
 # How a row begins: the number of its columns, and the length of the UUID in the first one.
-_EVENT = _SHORT.pack(6) + _INTEGER.pack(16)
+_EVENT = _SHORT.pack(8) + _INTEGER.pack(16)
 _WORKFLOW = _SHORT.pack(19) + _INTEGER.pack(16)
 
 # Columns that are the same in every row.

@@ -12,6 +12,7 @@ from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.session import Session
 from tests.benchmarks import bodies
+from tests.support.stores import DIGESTS
 
 BATCH = 256  # commands, as many as one group commit takes
 
@@ -21,7 +22,7 @@ _ORIGIN = Origin("anonymous", "benchmark")
 def with_history(dsn: str, events: int) -> str:
     """A new workflow of so many events, an Increment each after its creation: its id."""
     session, log = Session(dsn), WorkflowLog(dsn)
-    handler = CommandHandler(PostgresEventStore(session, log, _now))
+    handler = CommandHandler(PostgresEventStore(session, log, _now), DIGESTS)
     workflow_id = str(uuid7())
     try:
         _record(handler, [_creation(workflow_id)])

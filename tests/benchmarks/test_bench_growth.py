@@ -11,8 +11,8 @@ from tests.benchmarks import growth, growth_rows
 
 BIG, LAST = 120, 250
 _LOADED = f"""
-    SELECT e.notification_id, e.originator_version, e.topic, e.state, w.name_folded, w.version,
-           w.position, w.created_position, w.digest, w.shape, {STATE_COLUMNS}
+    SELECT e.notification_id, e.originator_version, e.topic, e.state, e.content, w.name_folded,
+           w.version, w.position, w.created_position, w.digest, w.shape, {STATE_COLUMNS}
     FROM workflow_events AS e JOIN workflows AS w ON w.id = e.originator_id
     ORDER BY w.id
 """
@@ -32,8 +32,9 @@ def test_loaded_events_and_rows_are_the_services_own(
     assert [row[0] for row in loaded] == list(range(1, LAST + 1))
     for number, *row in loaded:
         recorded = growth_rows.creation(number, growth_rows.owner(number, BIG))
-        state = stored_form.write(recorded, b"", growth_rows.MOMENT)
+        content, salt = stored_form.content_of(recorded), growth_rows.salt_of(number)
+        state = stored_form.state_of(content, salt, b"", growth_rows.MOMENT)
         digest = stored_form.digest(state)
-        assert row[:3] == [1, recorded.event.stored_name, state]
-        assert row[3:9] == [folded(f"Report {number}"), 1, number, number, digest, ROW_SHAPE]
-        assert workflow_of(tuple(row[9:])) == evolve(None, recorded.event)
+        assert row[:4] == [1, recorded.event.stored_name, state, content]
+        assert row[4:10] == [folded(f"Report {number}"), 1, number, number, digest, ROW_SHAPE]
+        assert workflow_of(tuple(row[10:])) == evolve(None, recorded.event)

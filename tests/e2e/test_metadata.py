@@ -11,7 +11,7 @@ from tests.support.database import value
 from tests.support.records import positions_are_gapless
 
 _ORIGIN = """
-    SELECT convert_from(state, 'UTF8')::json -> 'metadata' ->> %s
+    SELECT convert_from(content, 'UTF8')::json ->> %s
     FROM workflow_events WHERE originator_id = %s
 """
 

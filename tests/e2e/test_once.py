@@ -15,7 +15,7 @@ from tests.support.service import Service
 
 _CREATED_FOR = """
     SELECT count(*) FROM workflow_events
-    WHERE topic = 'created.v1' AND convert_from(state, 'UTF8')::json -> 'event' ->> 'user_id' = %s
+    WHERE topic = 'created.v1' AND convert_from(content, 'UTF8')::json -> 'event' ->> 'user_id' = %s
 """
 
 
@@ -110,11 +110,19 @@ def test_an_update_that_changed_nothing_still_keeps_its_key(client: Client, user
     assert refusal.code == grpc.StatusCode.ALREADY_EXISTS
 
 
-def test_an_update_key_with_another_workflow_is_refused(client: Client, user: str) -> None:
+def test_an_update_key_belongs_to_its_workflow(client: Client, user: str) -> None:
     one, other = client.created(user), client.created(user)
-    client.update(one, user, interval=6, idempotency_key="k")
-    refusal = refused(lambda: client.update(other, user, interval=6, idempotency_key="k"))
-    assert refusal.code == grpc.StatusCode.ALREADY_EXISTS
+    answers = [client.update(i, user, interval=6, idempotency_key="k") for i in (one, other)]
+    assert [(answer.version, answer.replayed) for answer in answers] == [(2, False)] * 2
+
+
+def test_a_strangers_update_with_a_used_key_is_not_answered(client: Client, user: str) -> None:
+    workflow_id = client.created(user)
+    client.update(workflow_id, user, interval=6, idempotency_key="k")
+    for interval in (6, 7):
+        stolen = partial(client.update, workflow_id, "mallory", interval=interval)
+        refusal = refused(partial(stolen, idempotency_key="k"))
+        assert refusal.code == grpc.StatusCode.NOT_FOUND
 
 
 def test_a_refused_update_leaves_its_key_free(client: Client, user: str) -> None:

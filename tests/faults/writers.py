@@ -12,6 +12,7 @@ from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.connection import with_network_guards
 from infrastructure.postgres.session import Session
+from tests.support.stores import DIGESTS
 
 _ORIGIN = Origin("tester", "request")
 
@@ -32,7 +33,7 @@ class Writer:
     """Hands batches of commands to the handler."""
 
     def __init__(self, store: EventStore) -> None:
-        self._handler = CommandHandler(store)
+        self._handler = CommandHandler(store, DIGESTS)
 
     def write(self, *commands: Command) -> Sequence[Done | Exception]:
         """The outcomes of a batch."""

@@ -93,8 +93,8 @@ def test_call_sends_the_metadata_that_it_is_given(target: str, module_database: 
     found = ("x-request-id=r-7", "traceparent=00-" + "a" * 32 + "-" + "b" * 16 + "-01")
     flags = [flag for pair in found for flag in ("--metadata", pair)]
     created = answer("call", "CreateWorkflow", request, "--target", target, *flags)
-    query = "SELECT state FROM workflow_events WHERE originator_id = %s"
-    metadata = json.loads(value(module_database, query, created["id"]))["metadata"]
+    query = "SELECT content FROM workflow_events WHERE originator_id = %s"
+    metadata = json.loads(value(module_database, query, created["id"]))
     assert (metadata["request_id"], metadata["trace_id"]) == ("r-7", "a" * 32)
 
 

@@ -85,7 +85,7 @@ def listener() -> Listener:
 def test_an_observer_hears_once_of_each_call_and_twice_of_each_batch(listener: Listener) -> None:
     hold, gate = Hold(), Gate()
     lane: Lane[Any, Any] = Lane("lookups", partial(not_found, hold=hold), Limits(), listener)
-    entrance = Entrance(lane, lambda lookup, _: lookup)
+    entrance = Entrance(lane, lambda lookup, *_: lookup)
     surroundings = cast("Surroundings", None)
     methods = answerers(METHODS, dict.fromkeys(LaneName, entrance), surroundings)
     get = guarded("workflows.WorkflowsService", methods, gate, listener)[GET]

@@ -5,19 +5,21 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
+from typing import cast
 from uuid import UUID
 
 import psycopg
 import pytest
+from eventsourcing.domain import DomainEventProtocol
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.utils import get_topic
 
 from application.draft import Done, Outcome, Submission
 from application.handler import CommandHandler
-from application.ports import Origin, StoredDataDamaged
+from application.ports import EventMetadata, Origin, StoredDataDamaged
 from domain.commands import Command
-from infrastructure.eventstore.log import Envelope, ReadingRecorder
+from infrastructure.eventstore.log import ReadingRecorder
 from infrastructure.readmodel.rows import ROW_SHAPE
 from tests.support.database import execute
 from tests.support.given import (
@@ -36,13 +38,13 @@ from tests.support.given import (
     update,
     workflow,
 )
-from tests.support.stores import OpenStore, open_store
+from tests.support.stores import DIGESTS, OpenStore, open_store
 
 ORIGIN = Origin("gateway", "req", "trace")
 
 
 def submit(store: OpenStore, *commands: Command) -> list[Outcome]:
-    return CommandHandler(store.store).handle([Submission(c, ORIGIN) for c in commands])
+    return CommandHandler(store.store, DIGESTS).handle([Submission(c, ORIGIN) for c in commands])
 
 
 def write(store: OpenStore, *commands: Command) -> list[Done]:
@@ -125,13 +127,13 @@ def test_a_key_is_kept_with_the_position_of_its_own_event(store: OpenStore) -> N
     write(store, update(idempotency_key="same"), increment(job_id="b"), build_status("building"))
     with psycopg.connect(store.dsn) as connection:
         kept = connection.execute("SELECT key, position FROM command_ledger ORDER BY key")
-        positions: dict[str, int] = dict(kept.fetchall())
+        positions: dict[bytes, int] = dict(kept.fetchall())
         events = connection.execute(
             "SELECT l.key, e.notification_id FROM command_ledger AS l JOIN workflow_events AS e"
             " ON e.originator_id = l.workflow_id AND e.originator_version = l.version"
         )
         assert positions == dict(events.fetchall())
-    assert set(positions) == {"key", "a", "same", "b"}
+    assert len(positions) == 4
     assert len(set(positions.values())) > 2
 
 
@@ -139,8 +141,8 @@ def test_a_terminated_or_deleted_workflow_stays_so_without_its_row(store: OpenSt
     write(store, create(), terminate(), create(id=OTHER_ID), delete(id=OTHER_ID))
     execute(store.dsn, "DELETE FROM workflows")
     streams = store.store.load([ID, OTHER_ID], []).streams
-    assert streams[ID].workflow.terminated_at == LATER
-    assert streams[OTHER_ID].workflow.deleted_at == LATER
+    assert streams[ID].state(ID).terminated_at == LATER
+    assert streams[OTHER_ID].state(OTHER_ID).deleted_at == LATER
 
 
 def test_each_stored_event_vouches_for_the_one_before_it(
@@ -164,9 +166,8 @@ def test_events_are_stored_under_their_names(store: OpenStore) -> None:
 
 def test_an_event_keeps_who_asked_for_it(store: OpenStore) -> None:
     write(store, create(idempotency_key="key"))
-    (envelope,) = store.log.history(ID)
-    metadata = envelope.stored.metadata
-    assert (metadata.origin, metadata.idempotency_key) == (ORIGIN, "key")
+    (recorded,) = store.log.history(ID)
+    assert recorded.metadata == EventMetadata(ORIGIN, "key", "", 0)
 
 
 @pytest.mark.parametrize(
@@ -257,9 +258,9 @@ def test_the_library_may_not_insert(store: OpenStore) -> None:
     assert store.rows(ID) == []
 
 
-def test_the_library_may_not_save(store: OpenStore) -> None:
+def test_the_library_may_not_write_our_form(store: OpenStore) -> None:
     write(store, create(now=NOW))
-    (envelope,) = store.log.history(ID)
+    (recorded,) = store.log.history(ID)
     with pytest.raises(PermissionError):
-        store.log.save(Envelope(UUID(ID), 2, envelope.stored))
+        store.log.mapper.to_stored_event(cast("DomainEventProtocol[UUID]", recorded))
     assert len(store.rows(ID)) == 1

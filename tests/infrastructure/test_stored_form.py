@@ -5,7 +5,7 @@ never edited and never removed; a new stored name brings a new file.
 """
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -16,18 +16,26 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 from workflows_testing import strategies
 
-from application.ports import NewEvent, Origin, StoredDataDamaged
+from application.ports import (
+    FORGOTTEN,
+    EventMetadata,
+    NewEvent,
+    Origin,
+    RecordedEvent,
+    StoredDataDamaged,
+)
 from domain import events
 from domain.events import EVENT_TYPES, WorkflowEvent
 from infrastructure.eventstore import stored_form
-from infrastructure.eventstore.shapes import SHAPES
-from tests.support.given import NOW, created, reset
+from infrastructure.eventstore.chain import verified
+from infrastructure.eventstore.shapes import CONTENTS, SHAPES
+from tests.support.given import ID, NOW, created, deleted, failed, reset
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
-ORIGINS = st.builds(Origin, *[strategies.keys()] * 3)
-ORIGIN = Origin("gateway", "req-1", "trace-1")
-KEY = "key-1"
+ORIGINS = st.builds(Origin, *[strategies.keys()] * 5)
+ORIGIN = Origin("gateway", "req-1", "trace-1", "alice@example.com", "UpdateWorkflow")
 RECORDED_AT = datetime(2026, 11, 22, 11, 0, 0, 125000, tzinfo=UTC)
+SALT = bytes(range(32))
 EVERY_FILE = pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
 
 
@@ -35,11 +43,14 @@ class Specimen:
     """A file of the corpus."""
 
     def __init__(self, file: Path) -> None:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        self.name: str = content["name"]
-        self.state: bytes = content["state"].encode()
-        self.fact: type[WorkflowEvent] = getattr(events, content["fact"])
-        self.fields: dict[str, Any] = content["event"]
+        held = json.loads(file.read_text(encoding="utf-8"))
+        self.name: str = held["name"]
+        self.state: bytes = held["state"].encode()
+        self.salt: bytes = bytes.fromhex(held["salt"])
+        self.content: bytes = held["content"].encode()
+        self.fact: type[WorkflowEvent] = getattr(events, held["fact"])
+        self.fields: dict[str, Any] = held["event"]
+        self.cause: dict[str, Any] = held["metadata"]
         self.previous = bytes.fromhex(json.loads(self.state)["previous"])
 
     @property
@@ -48,31 +59,48 @@ class Specimen:
         at = datetime.fromisoformat(self.fields["at"])
         return self.fact(**(self.fields | {"at": at}))
 
+    @property
+    def new(self) -> NewEvent:
+        """The event as it was before it was stored."""
+        rest = {name: self.cause[name] for name in self.cause if name not in asdict(ORIGIN)}
+        return NewEvent(self.event, ORIGIN, **rest)
+
+    def recorded(self) -> RecordedEvent:
+        """The event, read back."""
+        return read(self.name, self.state, (self.salt, self.content))
+
+
+def read(name: str, state: bytes, salted: tuple[bytes, bytes] | None) -> RecordedEvent:
+    return stored_form.read(ID, 1, 1, name, state, salted)
+
+
+def stored(new: NewEvent, salt: bytes = SALT, previous: bytes = b"") -> tuple[bytes, bytes]:
+    """The state and content of an event."""
+    content = stored_form.content_of(new)
+    return stored_form.state_of(content, salt, previous, RECORDED_AT), content
+
 
 def specimens() -> list[Specimen]:
     return [Specimen(file) for file in CORPUS]
 
 
 @EVERY_FILE
-def test_what_was_ever_written_reads_as_the_fact_that_it_is_today(file: Path) -> None:
+def test_what_was_ever_written_reads_as_what_it_is_today(file: Path) -> None:
     specimen = Specimen(file)
-    event = stored_form.read(specimen.name, specimen.state).event
-    assert (type(event), event) == (specimen.fact, specimen.event)
+    recorded = specimen.recorded()
+    assert (type(recorded.event), recorded.event) == (specimen.fact, specimen.event)
+    assert isinstance(recorded.metadata, EventMetadata)
+    cause = asdict(recorded.metadata)
+    assert cause.pop("origin") | cause == specimen.cause
+    assert (recorded.recorded_at, recorded.previous) == (RECORDED_AT, specimen.previous)
+    assert recorded.digest == sha256(specimen.state).digest()
 
 
 @EVERY_FILE
-def test_what_was_ever_written_names_who_caused_it_and_when(file: Path) -> None:
-    metadata = stored_form.read(Specimen(file).name, Specimen(file).state).metadata
-    assert (metadata.origin, metadata.idempotency_key) == (ORIGIN, KEY)
-    assert metadata.recorded_at == RECORDED_AT
-
-
-@EVERY_FILE
-def test_an_event_vouches_for_its_predecessor_and_is_known_by_its_bytes(file: Path) -> None:
+def test_what_was_forgotten_reads_as_forgotten_and_changes_no_digest(file: Path) -> None:
     specimen = Specimen(file)
-    stored = stored_form.read(specimen.name, specimen.state)
-    assert stored.previous == specimen.previous
-    assert stored.digest == sha256(specimen.state).digest()
+    whole, forgotten = specimen.recorded(), read(specimen.name, specimen.state, None)
+    assert forgotten == replace(whole, event=FORGOTTEN, metadata=FORGOTTEN)
 
 
 @EVERY_FILE
@@ -81,13 +109,7 @@ def test_a_file_is_named_as_its_event(file: Path) -> None:
 
 
 def test_every_stored_name_has_its_file() -> None:
-    assert {specimen.name for specimen in specimens()} == set(SHAPES)
-
-
-def test_every_fact_of_today_is_written_under_a_name_of_its_own_that_can_be_read() -> None:
-    names = [fact.stored_name for fact in EVENT_TYPES]
-    assert len(set(names)) == len(EVENT_TYPES)
-    assert set(names) <= set(SHAPES)
+    assert {specimen.name for specimen in specimens()} == set(SHAPES) == set(CONTENTS)
 
 
 def test_these_are_all_the_facts_and_their_names() -> None:
@@ -105,32 +127,40 @@ def test_these_are_all_the_facts_and_their_names() -> None:
 @pytest.mark.parametrize("fact", EVENT_TYPES, ids=lambda fact: fact.__name__)
 def test_a_fact_of_today_is_written_as_exactly_these_bytes(fact: type[WorkflowEvent]) -> None:
     (specimen,) = (s for s in specimens() if s.name == fact.stored_name)
-    recorded = NewEvent(specimen.event, ORIGIN, KEY)
-    assert stored_form.write(recorded, specimen.previous, RECORDED_AT) == specimen.state
+    assert stored(specimen.new, previous=specimen.previous) == (specimen.state, specimen.content)
 
 
 @pytest.mark.parametrize("fact", EVENT_TYPES, ids=lambda fact: fact.__name__)
 def test_a_fact_of_today_has_the_fields_that_are_stored(fact: type[WorkflowEvent]) -> None:
-    stored = set(SHAPES[fact.stored_name].model_fields)
-    assert {field.name for field in fields(fact)} == stored
+    held = set(SHAPES[fact.stored_name].model_fields)
+    assert {field.name for field in fields(fact)} == held
 
 
 @for_all(strategies.workflow_events(), ORIGINS, strategies.keys(), st.binary())
 def test_every_event_survives_its_stored_form(
     event: WorkflowEvent, origin: Origin, key: str, before: bytes
 ) -> None:
-    previous = sha256(before).digest()
-    state = stored_form.write(NewEvent(event, origin, key), previous, NOW)
-    stored = stored_form.read(event.stored_name, state)
-    assert (type(stored.event), stored.event) == (type(event), event)
-    assert (stored.metadata.origin, stored.metadata.idempotency_key) == (origin, key)
-    assert (stored.metadata.recorded_at, stored.previous) == (NOW, previous)
+    salt = previous = sha256(before).digest()
+    state, content = stored(NewEvent(event, origin, key), salt, previous)
+    recorded = read(event.stored_name, state, (salt, content))
+    assert (type(recorded.event), recorded.event) == (type(event), event)
+    assert recorded.metadata == EventMetadata(origin, key, "", 0)
+    assert (recorded.recorded_at, recorded.previous) == (RECORDED_AT, previous)
 
 
 def test_moments_keep_their_microseconds() -> None:
     event = reset(at=NOW.replace(microsecond=1))
-    state = stored_form.write(NewEvent(event, ORIGIN, ""), b"", NOW)
-    assert stored_form.read("reset.v1", state).event == event
+    state, content = stored(NewEvent(event, ORIGIN, ""))
+    assert read("reset.v1", state, (SALT, content)).event == event
+
+
+def test_what_remains_of_a_forgotten_event_holds_nothing_of_it_and_depends_on_its_salt() -> None:
+    event = created(user_id="zacharias", name="unmistakable")
+    state, content = stored(NewEvent(event, ORIGIN, "unmistakable key"))
+    other, _ = stored(NewEvent(event, ORIGIN, "unmistakable key"), salt=bytes(32))
+    assert b"zacharias" in content
+    assert not [part for part in (b"zacharias", b"unmistakable", b"req-1") if part in state]
+    assert stored_form.digest(state) != stored_form.digest(other)
 
 
 @pytest.mark.parametrize(
@@ -143,52 +173,71 @@ def test_moments_keep_their_microseconds() -> None:
         "Created.v1",
         "created.v1 ",
         "domain.events:Created",
-        "domain.events.Created",
         "infrastructure.eventstore.shapes:CreatedV1",
         "os:system",
-        "builtins.eval",
     ],
 )
-def test_a_name_that_we_never_wrote_resolves_nothing(name: str) -> None:
-    state = stored_form.write(NewEvent(created(), ORIGIN, KEY), b"", NOW)
+@pytest.mark.parametrize("forgotten", [False, True], ids=["whole", "forgotten"])
+def test_a_name_that_we_never_wrote_resolves_nothing(name: str, forgotten: bool) -> None:
+    state, content = stored(NewEvent(created(), ORIGIN, ""))
     with pytest.raises(StoredDataDamaged):
-        stored_form.read(name, state)
+        read(name, state, None if forgotten else (SALT, content))
 
 
-@pytest.mark.parametrize(
-    "state",
-    [b"", b"{", b"null", b"[]", b'"created.v1"', b"1", b"{}", b"\xff", b'{"event":{}}{}', b"\x00"],
-)
-def test_bytes_that_are_no_stored_event_are_damage(state: bytes) -> None:
+WRONG: list[object] = [None, [], {}, 1.5, -1.5e300]
+BROKEN = [b"", b"{", b"null", b"[]", b'"created.v1"', b"1", b"{}", b"\xff", b'{"event":{}}{}']
+
+
+@pytest.mark.parametrize("state", BROKEN)
+def test_a_state_that_is_none_is_damage_also_of_a_forgotten_event(state: bytes) -> None:
     with pytest.raises(StoredDataDamaged):
-        stored_form.read("reset.v1", state)
+        read("reset.v1", state, None)
+
+
+@pytest.mark.parametrize("content", BROKEN)
+def test_a_content_that_is_none_is_damage_even_where_its_digest_is_right(content: bytes) -> None:
+    refuses("reset.v1", content)
+
+
+@pytest.mark.parametrize("part", ["salt", "content", "both"])
+def test_a_content_or_salt_other_than_what_was_committed_to_is_damage(part: str) -> None:
+    state, content = stored(NewEvent(reset(), ORIGIN, ""))
+    salt = SALT if part == "content" else bytes(32)
+    content = content if part == "salt" else content.replace(b"req-1", b"req-2")
+    with pytest.raises(StoredDataDamaged):
+        read("reset.v1", state, (salt, content))
+
+
+@pytest.mark.parametrize("differing", ["previous", "recorded_at", "content"])
+def test_a_missing_or_foreign_part_of_the_state_is_damage(differing: str) -> None:
+    state, content = stored(NewEvent(reset(), ORIGIN, ""))
+    held = json.loads(state)
+    without = {name: held[name] for name in held if name != differing}
+    for wrong in (without, held | {differing: 7}, held | {differing: "x"}, held | {"more": ""}):
+        with pytest.raises(StoredDataDamaged):
+            read("reset.v1", json.dumps(wrong).encode(), (SALT, content))
 
 
 @EVERY_FILE
-@pytest.mark.parametrize("part", ["event", "metadata"])
-def test_a_missing_field_is_damage(file: Path, part: str) -> None:
-    for field in json.loads(Specimen(file).state)[part]:
-        envelope = json.loads(Specimen(file).state)
-        del envelope[part][field]
-        refuses(file, envelope)
+def test_a_missing_unknown_or_wrong_field_of_the_fact_is_damage(file: Path) -> None:
+    held = json.loads(Specimen(file).content)
+    fact = held["event"]
+    refuses(file.stem, held | {"event": fact | {"unknown": ""}})
+    refuses(file.stem, {name: held[name] for name in held if name != "event"})
+    for field in fact:
+        refuses(file.stem, held | {"event": {n: v for n, v in fact.items() if n != field}})
+        for wrong in WRONG:
+            refuses(file.stem, held | {"event": fact | {field: wrong}})
 
 
 @EVERY_FILE
-@pytest.mark.parametrize("part", ["event", "metadata"])
-def test_an_unknown_field_is_damage(file: Path, part: str) -> None:
-    envelope = json.loads(Specimen(file).state)
-    envelope[part]["unknown"] = ""
-    refuses(file, envelope)
-
-
-@EVERY_FILE
-@pytest.mark.parametrize("part", ["event", "metadata"])
-@pytest.mark.parametrize("wrong", [None, [], {}, 1.5, -1.5e300], ids=str)
-def test_a_field_of_a_wrong_type_is_damage(file: Path, part: str, wrong: object) -> None:
-    for field in json.loads(Specimen(file).state)[part]:
-        envelope = json.loads(Specimen(file).state)
-        envelope[part][field] = wrong
-        refuses(file, envelope)
+def test_a_missing_unknown_or_wrong_field_of_the_cause_is_damage(file: Path) -> None:
+    held = json.loads(Specimen(file).content)
+    refuses(file.stem, held | {"unknown": ""})
+    for required in ("actor", "request_id"):
+        refuses(file.stem, {name: held[name] for name in held if name != required})
+    for field in held:
+        refuses(file.stem, held | {field: None})
 
 
 @pytest.mark.parametrize(
@@ -206,28 +255,60 @@ def test_a_field_of_a_wrong_type_is_damage(file: Path, part: str, wrong: object)
     ],
 )
 def test_a_value_is_never_bent_into_shape(field: str, wrong: object) -> None:
-    file = next(file for file in CORPUS if file.stem == "created.v1")
-    envelope = json.loads(Specimen(file).state)
-    envelope["event"][field] = wrong
-    refuses(file, envelope)
-
-
-@EVERY_FILE
-@pytest.mark.parametrize("part", ["event", "metadata", "previous"])
-def test_a_missing_or_foreign_part_is_damage(file: Path, part: str) -> None:
-    envelope = json.loads(Specimen(file).state)
-    refuses(file, {key: value for key, value in envelope.items() if key != part})
-    refuses(file, envelope | {part: 7})
-    refuses(file, envelope | {"signature": ""})
+    (specimen,) = (s for s in specimens() if s.name == "created.v1")
+    held = json.loads(specimen.content)
+    refuses("created.v1", held | {"event": held["event"] | {field: wrong}})
 
 
 def test_an_unknown_reason_is_damage() -> None:
-    file = next(file for file in CORPUS if file.stem == "terminated.v1")
-    envelope = json.loads(Specimen(file).state)
-    envelope["event"]["reason"] = "boredom"
-    refuses(file, envelope)
+    (specimen,) = (s for s in specimens() if s.name == "terminated.v1")
+    held = json.loads(specimen.content)
+    refuses("terminated.v1", held | {"event": held["event"] | {"reason": "boredom"}})
 
 
-def refuses(file: Path, envelope: object) -> None:
+def chained(*history: WorkflowEvent) -> list[RecordedEvent]:
+    """A workflow's events as they are read back."""
+    previous, recorded = b"", []
+    for version, event in enumerate(history, 1):
+        state, content = stored(NewEvent(event, ORIGIN, ""), previous=previous)
+        place = (ID, version, 10 * version, event.stored_name)
+        recorded.append(stored_form.read(*place, state, (SALT, content)))
+        previous = stored_form.digest(state)
+    return recorded
+
+
+def test_a_chain_verifies_also_where_content_was_forgotten() -> None:
+    whole = chained(created(), failed(1), reset(), deleted())
+    assert list(verified(whole)) == whole
+    forgotten = [replace(whole[0], event=FORGOTTEN, metadata=FORGOTTEN), *whole[1:]]
+    assert list(verified(forgotten)) == forgotten
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        pytest.param(lambda e: e[1:], id="first event removed"),
+        pytest.param(lambda e: [e[0], *e[2:]], id="event removed"),
+        pytest.param(lambda e: [e[0], e[2], e[1], e[3]], id="events swapped"),
+        pytest.param(lambda e: [e[0], replace(e[1], digest=bytes(32)), *e[2:]], id="event altered"),
+        pytest.param(
+            lambda e: [e[0], replace(e[2], version=2), replace(e[3], version=3)],
+            id="event removed and versions closed up",
+        ),
+        pytest.param(
+            lambda e: [e[0], replace(e[1], position=40), *e[2:]], id="position out of order"
+        ),
+    ],
+)
+def test_a_chain_does_not_verify_once_it_was_tampered_with(tamper: Any) -> None:
+    whole = chained(created(), failed(1), reset(), deleted())
+    with pytest.raises(StoredDataDamaged, match="does not follow"):
+        list(verified(tamper(whole)))
+
+
+def refuses(name: str, content: object) -> None:
+    """A content is refused although the state commits to it."""
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    state = stored_form.state_of(raw, SALT, b"", RECORDED_AT)
     with pytest.raises(StoredDataDamaged):
-        stored_form.read(file.stem, json.dumps(envelope).encode())
+        read(name, state, (SALT, raw))

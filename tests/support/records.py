@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import cast
 
+from application.ports import Forgotten, RecordedEvent
 from domain.workflow import replay
-from infrastructure.eventstore.log import Envelope, WorkflowLog
+from infrastructure.eventstore.chain import verified
+from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
 from tests.support.database import select, value
 
@@ -35,27 +37,27 @@ def assert_consistent(dsn: str) -> None:
     streams = _streams(dsn)
     assert streams.keys() == {row[0] for row in rows}
     for workflow_id, version, position, created_position, digest, *columns in rows:
-        positions, history = zip(*streams[workflow_id], strict=True)
-        assert [e.originator_version for e in history] == list(range(1, version + 1))
-        assert workflow_of(tuple(columns)) == replay(e.stored.event for e in history)
-        digests = [e.stored.digest for e in history]
-        assert [e.stored.previous for e in history] == [b"", *digests[:-1]]
-        assert digest == digests[-1]
-        assert (created_position, position) == (positions[0], positions[-1])
+        history = list(verified(streams[workflow_id]))
+        first, last = history[0], history[-1]
+        events = [e.event for e in history if not isinstance(e.event, Forgotten)]
+        assert len(history) == len(events)
+        assert workflow_of(tuple(columns)) == replay(events)
+        assert (version, digest) == (last.version, last.digest)
+        assert (created_position, position) == (first.position, last.position)
     assert positions_are_gapless(dsn)
     assert value(dsn, _LEDGER_ASTRAY) == 0
 
 
-def _streams(dsn: str) -> Mapping[str, Sequence[tuple[int, Envelope]]]:
-    """Each workflow's events with their positions, as the log reads them from the feed."""
-    streams: dict[str, list[tuple[int, Envelope]]] = defaultdict(list)
+def _streams(dsn: str) -> Mapping[str, Sequence[RecordedEvent]]:
+    """Each workflow's events, as the log reads them from the feed."""
+    streams: dict[str, list[RecordedEvent]] = defaultdict(list)
     with closing(WorkflowLog(dsn)) as log:
         start = 1
         while notifications := log.recorder.select_notifications(start, 1000):
             for notification in notifications:
-                envelope = cast("Envelope", log.mapper.to_domain_event(notification))
-                place = (notification.id, envelope)
-                streams[str(envelope.originator_id)].append(place)
+                recorded = cast("RecordedEvent", log.mapper.to_domain_event(notification))
+                assert recorded.position == notification.id
+                streams[recorded.workflow_id].append(recorded)
             start = notifications[-1].id + 1
     return streams
 

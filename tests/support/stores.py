@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 
 import psycopg
 
+from application.ledger import LedgerDigests
+from application.ports import Forgotten
 from domain.events import WorkflowEvent
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.session import Session
+
+DIGESTS = LedgerDigests(b"the secret of the tests")
 
 _EVENTS = """
     SELECT topic, notification_id, state FROM workflow_events
@@ -28,7 +32,11 @@ class OpenStore:
 
     def history(self, workflow_id: str) -> list[WorkflowEvent]:
         """A workflow's events, oldest first."""
-        return [envelope.stored.event for envelope in self.log.history(workflow_id)]
+        return [
+            event.event
+            for event in self.log.history(workflow_id)
+            if not isinstance(event.event, Forgotten)
+        ]
 
     def positions(self, workflow_id: str) -> list[int]:
         """Where a workflow's events are in the feed."""

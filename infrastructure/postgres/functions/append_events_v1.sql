@@ -9,11 +9,12 @@
 -- advisory one, so that VACUUM, ANALYZE and CREATE INDEX CONCURRENTLY go on beside it.
 --
 -- Positions come as offsets from the last one, counted from 1: `offset` of an event, of the last
--- event of a row, and of the event that a ledger entry stands for. `restored` are the workflows
--- whose row was missing or outdated; they are among the new rows, with the position of their creation.
+-- event of a row, and of the event that a ledger entry stands for. `stored` holds the bytes of all
+-- events in one piece: from `start`, counted from 1, an event's state, its salt and its content.
+-- `restored` are the workflows whose row was missing or of another shape; they are among new_rows.
 CREATE FUNCTION append_events_v1(
     this_append uuid, ids uuid[], base_versions bigint[], restored uuid[],
-    new_events json, new_rows json, moved_rows json, new_entries json,
+    new_events json, stored bytea, new_rows json, moved_rows json, new_entries json,
     OUT last_position bigint, OUT left_out uuid[]
 )
 LANGUAGE plpgsql
@@ -34,8 +35,8 @@ BEGIN
 
     IF new_entries IS NOT NULL THEN
         SELECT left_out || array_agg(e.id) INTO left_out
-        FROM json_to_recordset(new_entries) AS e(id uuid, scope text, key text)
-        JOIN command_ledger AS l ON l.scope = e.scope AND l.key = e.key;
+        FROM json_to_recordset(new_entries) AS e(id uuid, key text)
+        JOIN command_ledger AS l ON l.key = decode(e.key, 'hex');
     END IF;
 
     IF left_out IS NOT NULL THEN
@@ -44,12 +45,16 @@ BEGIN
 
     IF new_events IS NOT NULL THEN
         INSERT INTO workflow_events (
-            originator_id, originator_version, notification_id, append_id, topic, state
+            originator_id, originator_version, notification_id, append_id, topic, state, salt,
+            content
         )
         SELECT e.id, e.version, last_position + e."offset", this_append, e.topic,
-               convert_to(e.state, 'UTF8')
+               substr(stored, e.start, e.state_length),
+               substr(stored, e.start + e.state_length, 32),
+               substr(stored, e.start + e.state_length + 32, e.content_length)
         FROM json_to_recordset(new_events) AS e(
-            id uuid, version bigint, "offset" bigint, topic text, state text
+            id uuid, version bigint, "offset" bigint, topic text, start integer,
+            state_length integer, content_length integer
         );
     END IF;
 
@@ -67,11 +72,14 @@ BEGIN
                r.max_failures, r.log_retention, r.build_status, r.failures, r.generation,
                r.created_at, r.updated_at, r.terminated_at, r.deleted_at, r.version,
                last_position + r."offset",
-               coalesce(r.created_position, last_position + r.first),
+               CASE WHEN r.first IS NOT NULL THEN last_position + r.first ELSE (
+                   SELECT v.notification_id FROM workflow_events AS v
+                   WHERE v.originator_id = r.id AND v.originator_version = 1
+               ) END,
                decode(r.digest, 'hex'), r.shape
         FROM json_to_recordset(new_rows) AS r(
-            id uuid, first bigint, "offset" bigint, created_position bigint, user_id text,
-            name text, name_folded text, payload text, kind text, interval_minutes integer,
+            id uuid, first bigint, "offset" bigint, user_id text, name text, name_folded text,
+            payload text, kind text, interval_minutes integer,
             max_failures integer, log_retention boolean, build_status text, failures integer,
             generation bigint, created_at timestamptz, updated_at timestamptz,
             terminated_at timestamptz, deleted_at timestamptz, version bigint, digest text,
@@ -99,12 +107,12 @@ BEGIN
 
     IF new_entries IS NOT NULL THEN
         INSERT INTO command_ledger (
-            scope, key, workflow_id, request_hash, version, position, threshold_reached, append_id
+            key, workflow_id, request_digest, version, position, threshold_reached, append_id
         )
-        SELECT e.scope, e.key, e.id, decode(e.request_hash, 'hex'), e.version,
+        SELECT decode(e.key, 'hex'), e.id, decode(e.request_digest, 'hex'), e.version,
                coalesce(e.position, last_position + e."offset"), e.threshold_reached, this_append
         FROM json_to_recordset(new_entries) AS e(
-            id uuid, scope text, key text, request_hash text, version bigint, position bigint,
+            id uuid, key text, request_digest text, version bigint, position bigint,
             "offset" bigint, threshold_reached boolean
         );
     END IF;

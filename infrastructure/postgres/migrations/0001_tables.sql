@@ -3,7 +3,8 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm;
 
 -- The truth: every event of every workflow, in the order in which they were committed.
 -- notification_id is the feed position: gapless, assigned under the append lock, never a sequence.
--- state is the exact stored bytes; each names the SHA-256 of its predecessor in the same stream.
+-- state is what digests run over; each names the SHA-256 of its predecessor in the same stream, and
+-- the SHA-256 of its own salt and content. To forget an event is to set salt and content to NULL.
 -- append_id tells which append wrote the row, so that a lost acknowledgement can be settled.
 CREATE TABLE workflow_events (
     originator_id      uuid   NOT NULL,
@@ -12,22 +13,33 @@ CREATE TABLE workflow_events (
     append_id          uuid   NOT NULL,
     topic              text   NOT NULL COLLATE "C",
     state              bytea  NOT NULL,
-    CONSTRAINT workflow_events_pkey PRIMARY KEY (originator_id, originator_version)
+    salt               bytea,
+    content            bytea,
+    CONSTRAINT workflow_events_pkey PRIMARY KEY (originator_id, originator_version),
+    CONSTRAINT workflow_events_forgotten_whole CHECK ((salt IS NULL) = (content IS NULL))
 );
 
 CREATE UNIQUE INDEX workflow_events_notification_id_idx ON workflow_events (notification_id);
 
+-- What the eventsourcing library reads: it knows one column of bytes, so `state` holds all of them:
+-- the position (8 bytes), the length of the state (4), the state, the salt (32) and the content.
+-- Nothing follows the state of an event that was forgotten.
+CREATE VIEW recorded_events AS
+SELECT originator_id, originator_version, notification_id, topic,
+       int8send(notification_id) || int4send(octet_length(state)) || state
+       || coalesce(salt || content, '') AS state
+FROM workflow_events;
+
 -- What a command with a key was and how it was answered; kept as long as the history.
+-- key and request_digest are keyed digests: nothing about a user or a request can be read from them.
 CREATE TABLE command_ledger (
-    scope             text    NOT NULL COLLATE "C",
-    key               text    NOT NULL COLLATE "C",
+    key               bytea   NOT NULL CONSTRAINT command_ledger_pkey PRIMARY KEY,
     workflow_id       uuid    NOT NULL,
-    request_hash      bytea   NOT NULL,
+    request_digest    bytea   NOT NULL,
     version           bigint  NOT NULL,
     position          bigint  NOT NULL,
     threshold_reached boolean NOT NULL,
-    append_id         uuid    NOT NULL,
-    CONSTRAINT command_ledger_pkey PRIMARY KEY (scope, key)
+    append_id         uuid    NOT NULL
 );
 
 -- The current state of every workflow, written in the transaction that appends its events.
@@ -75,11 +87,13 @@ CREATE INDEX workflows_by_interval ON workflows (user_id, interval_minutes)
 CREATE INDEX workflows_by_name ON workflows USING gin (user_id, name_folded gin_trgm_ops)
     WITH (gin_pending_list_limit = 512) WHERE deleted_at IS NULL;
 
--- What all server processes on this database share. The cursor secret signs the cursors of lists.
+-- What all server processes on this database share, and must never change: `cursor` signs the
+-- cursors of lists, `ledger` keys the digests in the ledger.
 CREATE TABLE service_secrets (
     name   text  NOT NULL COLLATE "C" PRIMARY KEY,
     secret bytea NOT NULL
 );
 
 INSERT INTO service_secrets (name, secret)
-VALUES ('cursor', sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')));
+SELECT name, sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8'))
+FROM unnest(ARRAY['cursor', 'ledger']) AS made(name);

@@ -1,0 +1,15 @@
+-- A workflow of which anything is forgotten has no current state: its row goes in the transaction
+-- that forgets. Readers then meet its events, of which they learn that it was forgotten.
+CREATE FUNCTION forget_row_v1() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    -- After an append that decided on the row, and before any that would.
+    PERFORM pg_advisory_xact_lock(5005201);
+    DELETE FROM workflows WHERE id = NEW.originator_id;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER forget_row AFTER UPDATE ON workflow_events FOR EACH ROW
+WHEN (OLD.content IS NOT NULL AND NEW.content IS NULL) EXECUTE FUNCTION forget_row_v1();
