@@ -1,11 +1,12 @@
-"""What a wire and its users agree on: one call, and the methods that answer calls.
+"""What a wire and its users agree on: calls, streams, and the methods that answer them.
 
-A wire carries the bytes of unary calls between clients and methods. It has two bodies: `direct`
-(grpcio's core, fast) and `handled` (the public `grpc.Server`, slower). Nothing outside this
-package knows which of them runs.
+A wire carries bytes between clients and methods. It has two bodies: `direct` (grpcio's core,
+fast) and `handled` (the public `grpc.Server`, slower). Nothing outside this package knows which
+of them runs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import grpc
@@ -54,5 +55,110 @@ class Call(Protocol):
         ...
 
 
+class Stream(Protocol):
+    """One call whose messages go one by one, in both directions, until the client ends it."""
+
+    def offer(self, take: Callable[[], bytes | None]) -> None:
+        """Asks `take` for a message when the one before has left; None means nothing to send.
+
+        Never blocks, and is safe from any thread. A later offer replaces one that was not taken
+        yet: a stream has one slot, however slowly its client reads.
+        """
+        ...
+
+    def refuse(self, code: grpc.StatusCode, text: str, trailing: Metadata = ()) -> None:
+        """Ends the stream with a status other than OK."""
+        ...
+
+    def when_cancelled(self, leave: Callable[[], object]) -> None:
+        """Registers what happens when the stream ends otherwise than by `refuse`. See Call."""
+        ...
+
+
 Method = Callable[[bytes, Call], None]
 """Takes a request's bytes and its call, which it ends once, now or later, from any thread."""
+
+StreamMethod = Callable[[bytes, Stream], bool]
+"""Takes one message of a stream; returns whether the stream is to be read further.
+
+It is read further when what the method offered has left. A stream that is to be read further is
+ended when the client sends nothing for some seconds; another lives until its client ends it.
+"""
+
+
+class NotServed(Exception):
+    """Why the wire itself ends a call: its code, and a reason for machines beside the sentence."""
+
+    code: grpc.StatusCode
+    reason: str
+    retry = False
+    """Whether the same call may succeed a little later."""
+
+
+class NoMessage(NotServed):
+    """The client ended its side without a whole message, as no client of a unary method does."""
+
+    code, reason = grpc.StatusCode.UNIMPLEMENTED, "NO_MESSAGE"
+
+
+class LateMessage(NotServed):
+    """The client began a call, and did not send its message in time."""
+
+    code, reason = grpc.StatusCode.DEADLINE_EXCEEDED, "LATE_MESSAGE"
+
+
+class TooMuchMetadata(NotServed):
+    """Keys and values beside the message are larger than the limit."""
+
+    code, reason = grpc.StatusCode.RESOURCE_EXHAUSTED, "TOO_MUCH_METADATA"
+
+
+class TooManyCalls(NotServed):
+    """More calls are under way than the process may hold."""
+
+    code, reason, retry = grpc.StatusCode.UNAVAILABLE, "TOO_MANY_CALLS", True
+
+
+class UnreadAnswers(NotServed):
+    """The client asks for more while it does not read what it was answered."""
+
+    code, reason, retry = grpc.StatusCode.RESOURCE_EXHAUSTED, "UNREAD_ANSWERS", True
+
+
+class MethodBroke(NotServed):
+    """The method raised instead of answering."""
+
+    code, reason = grpc.StatusCode.INTERNAL, "INTERNAL"
+
+
+Refusing = Callable[[Call | Stream, NotServed], None]
+"""Ends a call for a reason of the wire's own, in the words of the house."""
+
+
+def refuse_plainly(call: Call | Stream, reason: NotServed) -> None:
+    """Ends a call with the code and the sentence alone."""
+    call.refuse(reason.code, str(reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a wire offers, by full names (/package.Service/Method), and how it refuses."""
+
+    methods: Mapping[str, Method]
+    streams: Mapping[str, StreamMethod] = field(default_factory=dict)
+    refuse: Refusing = refuse_plainly
+
+
+class Wire(Protocol):
+    """A body of the wire. It is opened once after its server started, and closed once."""
+
+    def open(self) -> None:
+        """Takes calls from now on."""
+        ...
+
+    def close(self, within: float) -> bool:
+        """Ends the threads after the server stopped; False if they do not end in time (seconds).
+
+        Nobody may answer a call afterwards: gRPC's core ends the process for it.
+        """
+        ...

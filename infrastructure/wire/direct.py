@@ -1,133 +1,110 @@
-"""Unary calls answered below the library's handlers: the hot road of every method of ours.
+"""The wire on grpcio's core: the fast body, and the only module that knows the core.
 
 grpc.aio spends three tasks and a dozen futures on a call, several times what a command costs
 here; the library's other server holds a thread for as long as a call waits. So our methods are
 registered with the core that both are made of, with a queue of events and a thread of our own.
-Everything else about the server (ports, health, reflection, stopping) stays the library's. This
-is the only module that touches the library's internals; grpcio is pinned for its sake
-(DECISIONS.md).
+Ports, certificates and the stop stay the library's public ones (DECISIONS.md).
 """
 
-import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from threading import Thread, get_ident
+from collections.abc import Callable, Sequence
+from threading import Thread
+from time import monotonic, time
 from typing import Any
 
 import grpc
 import structlog
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # noqa: TID251 - no types; the seam
 
-Metadata = Sequence[tuple[str, str | bytes]]
-Method = Callable[[bytes, "Call"], None]
-"""Takes a request's bytes and its call, which it answers once, now or later."""
+from infrastructure.wire.calls import (
+    LateMessage,
+    Metadata,
+    Method,
+    MethodBroke,
+    NoMessage,
+    NotServed,
+    Services,
+    StreamMethod,
+)
+from infrastructure.wire.limits import Limits
+from infrastructure.wire.outbox import Outbox
+from infrastructure.wire.traffic import LARGE, Stage, Traffic
 
+PASSED_WITH = frozenset({"1.85.1"})
+"""The versions of grpcio with which the tests of this body passed."""
+
+_LOOK_UP = 0.2  # seconds without an event after which the thread looks what else there is to do
 _NO_FLAGS = 0
-_LOOK_UP = 0.2  # seconds without an event after which the thread sees that it is to end
+_OK = cygrpc.StatusCode.ok
+_MESSAGE = Stage.MESSAGE
+_METHOD = Stage.METHOD
+_READING = Stage.READING
 _log = structlog.get_logger()
 
 
-class Call:
-    """One call, until it is answered. Answering is safe from any thread, and done once."""
+class DirectWire:
+    """See Wire."""
 
-    __slots__ = ("_call", "_gone", "_on_cancelled", "_outbox", "deadline", "metadata")
-
-    def __init__(self, event: Any, outbox: "_Outbox") -> None:
-        self._call = event.call
-        self._outbox = outbox
-        self._on_cancelled: Callable[[], object] | None = None
-        self._gone = False
-        self.metadata: Metadata = event.invocation_metadata
-        self.deadline: float = time.monotonic() + event.call_details.deadline - time.time()
-        """When the caller stops waiting, by the monotonic clock; far off where it gave none."""
-
-    @property
-    def peer(self) -> str:
-        """The client's address as gRPC writes it, such as ipv4:127.0.0.1:50500."""
-        return str(self._call.peer(), "ascii", "replace")
-
-    def answer(self, message: bytes, trailing: Metadata = ()) -> None:
-        """Ends the call with a message."""
-        self._outbox.send(self._call, message, cygrpc.StatusCode.ok, b"", trailing)
-
-    def refuse(self, code: grpc.StatusCode, text: str, trailing: Metadata = ()) -> None:
-        """Ends the call with a status other than OK."""
-        self._outbox.send(self._call, None, code.value[0], text.encode(), trailing)
-
-    def when_cancelled(self, leave: Callable[[], object]) -> None:
-        """What to do where the caller goes away, or its deadline passes, before the answer.
-
-        To be said before the method returns; it is done on the thread that takes calls, at once
-        where the caller is gone already.
-        """
-        if self._gone:
-            leave()
-        else:
-            self._on_cancelled = leave
-
-    def listen(self, method: Method) -> None:
-        """Waits for the end of the call, and for the request's bytes, which the method gets."""
-
-        def received(event: Any) -> None:
-            # A caller that ends its side without a message is refused for what an empty one lacks.
-            method(event.batch_operations[0].message() or b"", self)
-
-        start = self._call.start_server_batch
-        start((cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._closed)
-        start((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), received)
-
-    def _closed(self, event: Any) -> None:
-        self._outbox.open_calls -= 1
-        leave, self._on_cancelled = self._on_cancelled, None
-        self._gone = event.batch_operations[0].cancelled()
-        if self._gone and leave is not None:
-            leave()
-
-
-class DirectMethods:
-    """Methods that a server of the library's offers beside its own services."""
-
-    def __init__(self, server: grpc.Server, methods: Mapping[str, Method]) -> None:
-        """`methods` are by their full names, /package.Service/Method; the server may not run."""
+    def __init__(self, server: grpc.Server, services: Services, limits: Limits) -> None:
+        """The server must not have started."""
         internals: Any = server
         self._core = internals._cy_server  # noqa: SLF001 - the seam of this module
         self._events = cygrpc.CompletionQueue()
         self._core.register_completion_queue(self._events)
         self._closing = False
         self._thread = Thread(target=self._take, name="calls", daemon=True)
-        outbox = _Outbox(self._thread)
-        self._methods = [
-            _Arrivals(self._core, self._events, outbox, name, method)
-            for name, method in methods.items()
+        self._services = services
+        self.traffic: Traffic[_Call] = Traffic(limits)
+        self.outbox = Outbox(self._thread, self.traffic.calls, _send, _wake)
+        self._arrivals = [
+            *(_Arrivals(self, name, _Call, m) for name, m in services.methods.items()),
+            *(_Arrivals(self, name, _Stream, m) for name, m in services.streams.items()),
         ]
+        for arrivals in self._arrivals:
+            self._core.register_method(arrivals.name)
 
     def open(self) -> None:
-        """Takes calls from now on. To be said once, after the server has started."""
-        for arrivals in self._methods:
-            arrivals.await_next()
+        """See Wire."""
+        for arrivals in self._arrivals:
+            self.await_next(arrivals)
         self._thread.start()
 
-    def close(self) -> None:
-        """Ends the thread. To be said once, after the server has stopped.
-
-        Nobody may answer a call any more: gRPC's core ends the process for it.
-        """
+    def close(self, within: float) -> bool:
+        """See Wire."""
         self._closing = True
-        self._thread.join()
+        self._thread.join(within)
+        return not self._thread.is_alive()
+
+    def await_next(self, arrivals: "_Arrivals") -> None:
+        """Asks the core for the next call of a method. Raises ValueError if the server stops."""
+        self._core.request_registered_call(
+            self._events, self._events, arrivals.name, arrivals.arrived
+        )
+
+    def refuse(self, call: "_Call", reason: NotServed) -> None:
+        """Ends a call for a reason of the wire's own."""
+        self._services.refuse(call, reason)
+
+    def end_overdue(self, now: float) -> None:
+        """Ends the calls whose clients neither send nor read."""
+        for call in self.traffic.overdue(now):
+            if call.stage is _MESSAGE:
+                self.refuse(call, LateMessage("The call's message did not arrive in time."))
+            else:
+                call.cancel()
 
     def _take(self) -> None:
         while True:
-            event = self._events.poll(deadline=time.time() + _LOOK_UP)
-            if event.completion_type == cygrpc.CompletionType.queue_timeout:
-                if self._closing:
-                    self._events.shutdown()
-                continue
+            event = self._events.poll(deadline=time() + _LOOK_UP)
             if event.completion_type == cygrpc.CompletionType.queue_shutdown:
                 return
             try:
-                event.tag(event)
-            except Exception as fault:  # noqa: BLE001 - the thread must outlive any event
+                if event.completion_type == cygrpc.CompletionType.queue_timeout:
+                    if self._closing:
+                        self._events.shutdown()
+                    self.end_overdue(monotonic())
+                else:
+                    event.tag(event)
+            except BaseException as fault:  # noqa: BLE001 - a native library's panic is one
                 _log.error("event failed", exc_info=fault)
             # The library keeps a call alive for as long as anyone knows of its events.
             event = None
@@ -137,63 +114,175 @@ class _Arrivals:
     """Takes the calls of one method, one after the other."""
 
     def __init__(
-        self, core: Any, events: Any, outbox: "_Outbox", name: str, method: Method
+        self, wire: DirectWire, name: str, kind: "type[_Call]", method: Method | StreamMethod
     ) -> None:
-        self._core = core
-        self._events = events
-        self._outbox = outbox
-        self._name = name
+        self.name = name
+        self._wire = wire
+        self._kind = kind
         self._method = method
-        core.register_method(name)
 
-    def await_next(self) -> None:
-        self._core.request_registered_call(self._events, self._events, self._name, self._arrived)
-
-    def _arrived(self, event: Any) -> None:
-        if not event.success:  # The server stops.
+    def arrived(self, event: Any) -> None:
+        """A call has come, or the server stops."""
+        if not event.success:
             return
-        with suppress(ValueError):  # The server began to stop; this call is still answered.
-            self.await_next()
-        self._outbox.open_calls += 1
-        Call(event, self._outbox).listen(self._method)
+        try:
+            self._wire.await_next(self)
+        except ValueError:
+            _log.debug("server stops")  # This call is still answered.
+        call = self._kind(event, self._wire, self._method)
+        call.begin()
+        self._wire.end_overdue(call.since)
 
 
-class _Outbox:
-    """Answers on their way: those of other threads leave together, on the thread that takes calls.
+class _Call:
+    """See calls.Call; here is what the core makes of it."""
 
-    Sending lets go of the interpreter's lock. A thread that sent a batch of answers itself would
-    hand the lock to and fro with the thread that takes calls, at each of them: across processors
-    that costs more than all else that a call costs (DECISIONS.md). A lone answer has nobody to
-    wait for, and leaves where it is.
-    """
+    __slots__ = (
+        "_call", "_leave", "_method", "_wire", "deadline", "gone", "metadata", "since", "stage",
+        "unread",
+    )  # fmt: skip
 
-    def __init__(self, thread: Thread) -> None:
-        self._thread = thread
-        self._waiting: deque[tuple[Any, bytes | None, int, bytes, Metadata]] = deque()
-        self._told = False
-        self.open_calls = 0
-        """How many calls are under way; counted on the thread that takes calls."""
+    def __init__(self, event: Any, wire: DirectWire, method: Any) -> None:
+        self.since = now = monotonic()
+        self.stage = _MESSAGE
+        self.unread = 0
+        self.gone = False
+        self.metadata: Metadata = event.invocation_metadata
+        self.deadline: float = now + event.call_details.deadline - time()
+        self._call = event.call
+        self._leave: Callable[[], object] | None = None
+        self._wire = wire
+        self._method = method
 
-    def send(
-        self, call: Any, message: bytes | None, code: int, text: bytes, trailing: Metadata
-    ) -> None:
-        if self.open_calls == 1 or get_ident() == self._thread.ident:
-            _send(call, message, code, text, trailing)
-            return
-        self._waiting.append((call, message, code, text, trailing))
-        if not self._told:
-            self._told = True
-            # An empty batch of operations is an event at once, and wakes the thread.
-            if call.start_server_batch((), self._empty) != cygrpc.CallError.ok:
-                self._empty(None)
+    @property
+    def peer(self) -> str:
+        """See calls.Call."""
+        return str(self._call.peer().decode())
 
-    def _empty(self, _: Any) -> None:
-        self._told = False
-        while self._waiting:
+    @property
+    def identities(self) -> Sequence[str]:
+        """See calls.Call."""
+        return [name.decode() for name in cygrpc.peer_identities(self._call) or ()]
+
+    def answer(self, message: bytes, trailing: Metadata = ()) -> None:
+        """See calls.Call."""
+        if len(message) > LARGE:
             try:
-                _send(*self._waiting.popleft())
-            except Exception as fault:  # noqa: BLE001 - those behind it must leave
-                _log.error("answer failed", exc_info=fault)
+                self._wire.traffic.answer(self, len(message))
+            except NotServed as unread:
+                self._wire.refuse(self, unread)
+                return
+        self._end(message, _OK, b"", trailing)
+
+    def refuse(self, code: grpc.StatusCode, text: str, trailing: Metadata = ()) -> None:
+        """See calls.Call."""
+        self._end(None, code.value[0], text.encode(), trailing)
+
+    def when_cancelled(self, leave: Callable[[], object]) -> None:
+        """See calls.Call; `leave` runs on the thread that takes calls."""
+        if self.gone:
+            leave()
+        else:
+            self._leave = leave
+
+    def begin(self) -> None:
+        """Waits for the end of the call and for its message; called once."""
+        self._call.start_server_batch(
+            (cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._ended
+        )
+        try:
+            self._wire.traffic.enter(self, self.metadata)
+        except NotServed as reason:
+            self._wire.refuse(self, reason)
+        else:
+            self.receive()
+
+    def receive(self) -> None:
+        """Waits for a message."""
+        self._call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), self._received)
+
+    def cancel(self) -> None:
+        """Ends the call without a word, since its client reads none."""
+        self._call.cancel()
+
+    def _received(self, event: Any) -> None:
+        if self.stage is not _MESSAGE:
+            return  # It was refused before.
+        message = event.batch_operations[0].message()
+        if message is None:
+            self._wire.refuse(self, NoMessage("The method takes exactly one message."))
+            return
+        self.stage = _METHOD
+        try:
+            self._method(message, self)
+        except BaseException as fault:  # noqa: BLE001 - as in the thread's loop
+            _log.error("method broke", exc_info=fault)
+            self._wire.refuse(self, MethodBroke("The service failed to handle this call."))
+
+    def _end(self, message: bytes | None, code: int, text: bytes, trailing: Metadata) -> None:
+        self.stage = _READING
+        self.since = monotonic()
+        self._wire.outbox.send(self._call, message, code, text, trailing)
+
+    def _ended(self, event: Any) -> None:
+        self._wire.traffic.leave(self)
+        leave, self._leave = self._leave, None
+        self.gone = event.batch_operations[0].cancelled()
+        if self.gone and leave is not None:
+            leave()
+
+
+class _Stream(_Call):
+    """See calls.Stream. All but offers and refusals happens on the thread that takes calls."""
+
+    __slots__ = ("_begun", "_further", "_read_by", "_sending", "_status", "_take")
+
+    def __init__(self, event: Any, wire: DirectWire, method: StreamMethod) -> None:
+        super().__init__(event, wire, self._read)
+        self._read_by = method
+        self._take: Callable[[], bytes | None] = _nothing
+        self._status: Any = None
+        self._begun = self._further = self._sending = False
+
+    def offer(self, take: Callable[[], bytes | None]) -> None:
+        """See calls.Stream."""
+        self._take = take
+        self._call.start_server_batch((), self._go_on)
+
+    def _read(self, message: bytes, _: _Call) -> None:
+        self._further = self._read_by(message, self)
+        self._go_on(None)
+
+    def _received(self, event: Any) -> None:
+        if self._begun and event.batch_operations[0].message() is None:
+            self._end(None, _OK, b"", ())  # The client asks no more, and was answered.
+        else:
+            super()._received(event)
+
+    def _end(self, message: bytes | None, code: int, text: bytes, trailing: Metadata) -> None:  # noqa: ARG002 - a stream ends without a message
+        self._status = cygrpc.SendStatusFromServerOperation(trailing, code, text, _NO_FLAGS)
+        self._call.start_server_batch((), self._go_on)
+
+    def _go_on(self, _: Any) -> None:
+        """Does what can be done now: sends a message, ends, or reads further."""
+        if self._sending or self.gone:
+            return
+        message = None if self._status else self._take()
+        if self._status or message is not None:
+            what = self._status or cygrpc.SendMessageOperation(message, _NO_FLAGS)
+            begin = () if self._begun else (cygrpc.SendInitialMetadataOperation((), _NO_FLAGS),)
+            self._begun = self._sending = True
+            self.stage, self.since = _READING, monotonic()
+            self._call.start_server_batch((*begin, what), _sent if self._status else self._left)
+        elif self._further:
+            self._further = False
+            self.stage, self.since = _MESSAGE, monotonic()
+            self.receive()
+
+    def _left(self, _: Any) -> None:
+        self._sending = False
+        self.stage = _METHOD
+        self._go_on(None)
 
 
 def _send(call: Any, message: bytes | None, code: int, text: bytes, trailing: Metadata) -> None:
@@ -206,5 +295,15 @@ def _send(call: Any, message: bytes | None, code: int, text: bytes, trailing: Me
         call.start_server_batch((begin, body, status), _sent)
 
 
+def _wake(call: Any, function: Callable[[Any], None]) -> bool:
+    """An empty batch of operations is an event at once: its tag is called on the thread."""
+    return bool(call.start_server_batch((), function) == cygrpc.CallError.ok)
+
+
 def _sent(_: Any) -> None:
-    """A call that has ended needs nothing more."""
+    """Nothing follows: the end of the call is an event of its own."""
+
+
+def _nothing() -> bytes | None:
+    """A stream to which nothing was offered yet."""
+    return None

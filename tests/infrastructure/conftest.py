@@ -1,18 +1,17 @@
-"""A server of direct methods, for the tests that call one."""
+"""A server on each body of the wire, for the tests that call one."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.direct_server import (
-    ECHO,
-    HOLD,
-    Direct,
-    Waiting,
-    echo,
-    serving,
-)
+from tests.support.wire_server import BODIES, ECHO, HOLD, Serving, Waiting, WireServer, echo
+
+
+@pytest.fixture(params=BODIES)
+def serving(request: pytest.FixtureRequest) -> Serving:
+    """Starts servers on a body of the wire; each test that asks for it runs on both."""
+    return Serving(request.param)
 
 
 @pytest.fixture
@@ -22,10 +21,10 @@ def held() -> Waiting:
 
 
 @pytest.fixture
-def direct(held: Waiting) -> Iterator[Direct]:
+def wire(serving: Serving, held: Waiting) -> Iterator[WireServer]:
     """A server with a method that answers at once, and one whose calls wait."""
-    with serving({ECHO: echo, HOLD: held}) as direct:
-        yield direct
+    with serving({ECHO: echo, HOLD: held}) as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""A server that offers methods of a test's own directly, and a channel to call them."""
+"""A server of a test's own methods, on a body of the wire, and a channel to call them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -9,10 +9,15 @@ from typing import Any
 
 import grpc
 
-from infrastructure.wire.direct import Call, DirectMethods, Method
+from infrastructure.wire.calls import Call, Method, Services, StreamMethod
+from infrastructure.wire.choice import Body
+from infrastructure.wire.direct import DirectWire
+from infrastructure.wire.handled import HandledWire
+from infrastructure.wire.limits import Limits
 
 SOON = 30.0  # seconds: patience with a slow machine, not an expectation
 
+BODIES: Mapping[str, Body] = {"direct": DirectWire, "handled": HandledWire}
 HOLD = "/tests.Service/Hold"
 ECHO = "/tests.Service/Echo"
 
@@ -71,46 +76,69 @@ class Busy:
         assert self._begun.wait(SOON)
 
 
-class Direct:
+class WireServer:
     """The server, as long as it runs, and a channel to it."""
 
-    def __init__(self, methods: Mapping[str, Method], *add: Callable[[Any], object]) -> None:
-        """Each of `add` adds something to the server before it starts."""
-        self._server = grpc.server(ThreadPoolExecutor(2))
-        self._methods = DirectMethods(self._server, methods)
-        for addition in add:
-            addition(self._server)
+    def __init__(
+        self,
+        body: Body,
+        methods: Mapping[str, Method],
+        streams: Mapping[str, StreamMethod] | None = None,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+    ) -> None:
+        """Serves methods and streams by their full names."""
+        options = limits.options(shares_port=False)
+        self._server = grpc.server(ThreadPoolExecutor(1), options=options)
+        self._wire = body(self._server, Services(methods, streams or {}), limits)
         port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
-        self._methods.open()
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        self._wire.open()
+        self.address = f"127.0.0.1:{port}"
+        self.channel = grpc.insecure_channel(self.address)
 
     def call(self, name: str) -> "grpc.UnaryUnaryMultiCallable[bytes, bytes]":
         """A method of bytes, by its full name."""
         return self.channel.unary_unary(name)
+
+    def stream(self, name: str) -> "grpc.StreamStreamMultiCallable[bytes, bytes]":
+        """A stream of bytes, by its full name."""
+        return self.channel.stream_stream(name)
 
     def stop(self, within: float | None = None) -> None:
         """Stops the server, soon or never; calls that wait end after so many seconds."""
         assert self._server.stop(within).wait(SOON)
 
     def close(self) -> None:
-        """Ends the thread, soon or never."""
-        closing = Thread(target=self._methods.close, daemon=True)
-        closing.start()
-        closing.join(SOON)
-        assert not closing.is_alive(), "the thread does not end"
+        """Ends the threads, soon or never."""
+        assert self._wire.close(SOON), "the threads do not end"
 
 
-@contextmanager
-def serving(methods: Mapping[str, Method], *add: Callable[[Any], object]) -> Iterator[Direct]:
-    """Methods by their full names on a server that is stopped and closed in the end."""
-    direct = Direct(methods, *add)
-    try:
-        with direct.channel:
-            yield direct
-    finally:
-        direct.stop()
-        direct.close()
+class Serving:
+    """Starts servers on one body of the wire."""
+
+    def __init__(self, body: str) -> None:
+        self.body = body
+
+    def start(self, methods: Mapping[str, Method]) -> WireServer:
+        """A server that the test stops and closes itself."""
+        return WireServer(BODIES[self.body], methods)
+
+    @contextmanager
+    def __call__(
+        self,
+        methods: Mapping[str, Method],
+        streams: Mapping[str, StreamMethod] | None = None,
+        **limits: float,
+    ) -> Iterator[WireServer]:
+        """Methods by their full names on a server that is stopped and closed in the end."""
+        bounds: Any = limits
+        server = WireServer(BODIES[self.body], methods, streams, Limits(**bounds))
+        try:
+            with server.channel:
+                yield server
+        finally:
+            server.stop()
+            server.close()
 
 
 def error_of(call: "grpc.Future[bytes]") -> Any:

@@ -1,0 +1,51 @@
+"""Which body of the wire runs: the fast one if it knows the grpcio that is installed."""
+
+from collections.abc import Callable
+from enum import StrEnum
+
+import grpc
+import structlog
+
+from infrastructure.wire.calls import Services, Wire
+from infrastructure.wire.limits import Limits
+
+Body = Callable[[grpc.Server, Services, Limits], Wire]
+_log = structlog.get_logger()
+
+
+class WireChoice(StrEnum):
+    """What an installation asks for."""
+
+    AUTO = "auto"
+    DIRECT = "direct"
+    HANDLED = "handled"
+
+
+def body(choice: WireChoice, grpcio: str = grpc.__version__) -> Body:
+    """The body of the wire for a choice and a version of grpcio. Logs which one and why.
+
+    Raises ImportError if the choice is `direct` and this grpcio lacks what that body needs.
+    """
+    # Each body is imported only if it runs: `direct` needs internals that may not be there.
+    if choice is not WireChoice.HANDLED and _knows(grpcio, asked=choice is WireChoice.DIRECT):
+        from infrastructure.wire.direct import DirectWire  # noqa: PLC0415 - see above
+
+        reason = "setting" if choice is WireChoice.DIRECT else f"grpcio {grpcio} is known"
+        _log.info("wire", body="direct", reason=reason)
+        return DirectWire
+    from infrastructure.wire.handled import HandledWire  # noqa: PLC0415 - see above
+
+    reason = "setting" if choice is WireChoice.HANDLED else f"grpcio {grpcio} is not known"
+    _log.info("wire", body="handled", reason=reason)
+    return HandledWire
+
+
+def _knows(grpcio: str, *, asked: bool) -> bool:
+    """Whether the fast body may run. Raises ImportError if it was asked for and cannot."""
+    try:
+        from infrastructure.wire.direct import PASSED_WITH  # noqa: PLC0415 - see above
+    except ImportError:
+        if asked:
+            raise
+        return False
+    return asked or grpcio in PASSED_WITH

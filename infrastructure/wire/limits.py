@@ -1,0 +1,50 @@
+"""How much of the wire one client may take."""
+
+from dataclasses import dataclass
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of the wire: bytes, counts, and seconds. Each has a default that suits the service."""
+
+    connection_calls: int = 256
+    """How many calls one connection may have under way; a client waits with further ones."""
+    calls: int = 8192
+    """How many calls may be under way on all connections; further ones are refused."""
+    request_bytes: int = MIB + 64 * KIB
+    """The largest message that is read: the largest payload and its envelope."""
+    metadata_bytes: int = 16 * KIB
+    """The most that keys and values beside a message may have."""
+    unread_bytes: int = 8 * MIB
+    """How much of large answers may wait for one connection to read them."""
+    patience: float = 10.0
+    """How long a call waits for its client: for the message, and for the answer to be read."""
+    handshake: float = 10.0
+    """How long a new connection may take to speak HTTP/2."""
+    look_ahead_bytes: int = 256 * KIB
+    """How much of a message a client may send before it is read: the window of a stream."""
+
+    def options(self, *, shares_port: bool) -> list[tuple[str, int]]:
+        """The options of a gRPC server. With `shares_port`, several processes may serve a port."""
+        return [
+            ("grpc.so_reuseport", int(shares_port)),
+            ("grpc.max_concurrent_streams", self.connection_calls),
+            ("grpc.max_receive_message_length", self.request_bytes),
+            ("grpc.max_metadata_size", self.metadata_bytes),
+            ("grpc.absolute_max_metadata_size", 2 * self.metadata_bytes),
+            ("grpc.http2.lookahead_bytes", self.look_ahead_bytes),
+            ("grpc.http2.bdp_probe", 0),  # It would let windows grow to 4 MiB.
+            ("grpc.server_handshake_timeout_ms", round(self.handshake * 1000)),
+            # Clients may ask every 10 s whether the connection lives, also without calls.
+            ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+            # A connection whose client vanished without a word is found within 80 s.
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            # Calls wait for the thread that takes them; the core would cancel them at random.
+            ("grpc.server.max_pending_requests", 1_000_000),
+            ("grpc.server.max_pending_requests_hard_limit", 1_000_000),
+        ]

@@ -1,0 +1,101 @@
+"""The calls under way on a wire: how many they are, and which wait for their clients too long."""
+
+from collections import Counter
+from enum import IntEnum
+from threading import Lock
+from typing import Generic, Protocol, TypeVar
+
+from infrastructure.wire.calls import Metadata, TooManyCalls, TooMuchMetadata, UnreadAnswers
+from infrastructure.wire.limits import KIB, Limits
+
+LOOK_EVERY = 1.0  # seconds
+LARGE = 16 * KIB  # bytes: smaller answers are bounded by the number of calls
+_ENTRY = 32  # bytes that HTTP/2 counts for each key and value beside their own
+
+
+class Stage(IntEnum):
+    """What a call waits for."""
+
+    MESSAGE = 0
+    """Its client: the request has not arrived."""
+    METHOD = 1
+    """The service."""
+    READING = 2
+    """Its client: the answer has not been read."""
+
+
+class UnderWay(Protocol):
+    """A call that traffic counts."""
+
+    stage: Stage
+    since: float
+    """When the stage began, by the monotonic clock."""
+    unread: int
+    """Bytes of a large answer, or 0."""
+
+    @property
+    def peer(self) -> str:
+        """The connection."""
+        ...
+
+
+C = TypeVar("C", bound=UnderWay)
+
+
+class Traffic(Generic[C]):
+    """The calls of one wire. Safe on any threads."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._look_at = 0.0
+        self._unread: Counter[str] = Counter()
+        self._counting = Lock()
+        self.calls: set[C] = set()
+        """All that have not ended."""
+
+    def enter(self, call: C, metadata: Metadata) -> None:
+        """Counts a new call. Raises TooManyCalls or TooMuchMetadata; it is counted all the same."""
+        self.calls.add(call)
+        if len(self.calls) > self._limits.calls:
+            raise TooManyCalls("The service has as many calls under way as it takes. Try again.")
+        size = 0
+        for key, value in metadata:
+            size += len(key) + len(value) + _ENTRY
+        if size > self._limits.metadata_bytes:
+            raise TooMuchMetadata(
+                f"The call's metadata has {size} bytes; send at most {self._limits.metadata_bytes}."
+            )
+
+    def answer(self, call: C, size: int) -> None:
+        """Counts a large answer. Raises UnreadAnswers if its connection has too many unread."""
+        peer = call.peer
+        with self._counting:
+            if self._unread[peer] + size > self._limits.unread_bytes and self._unread[peer]:
+                raise UnreadAnswers(
+                    f"Answers of {self._unread[peer]} bytes wait to be read on this connection."
+                    " Read them, then try again."
+                )
+            self._unread[peer] += size
+            call.unread = size
+
+    def leave(self, call: C) -> None:
+        """Forgets a call that has ended."""
+        self.calls.discard(call)
+        if call.unread:
+            peer = call.peer
+            with self._counting:
+                self._unread[peer] -= call.unread
+                if self._unread[peer] <= 0:
+                    del self._unread[peer]
+
+    def overdue(self, now: float) -> list[C]:
+        """The calls that wait for their clients too long; looks once a second at most."""
+        if now < self._look_at:
+            return []
+        self._look_at = now + LOOK_EVERY
+        long_ago = now - self._limits.patience
+        return [
+            call
+            for call in list(self.calls)
+            if call.stage is not Stage.METHOD and call.since < long_ago
+        ]
