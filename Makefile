@@ -8,7 +8,7 @@ PORT ?= 50052
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 
-.PHONY: help run test lint types layers proto proto-check proto-image unit fast pythons bench lock clean
+.PHONY: help run test lint types layers proto proto-check proto-image unit e2e fast pythons bench lock clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,10 +47,13 @@ unit: $(VENV)/.dev ## Runs all tests.
 fast: $(VENV)/.dev ## Runs the tests that take seconds, and the methods over the wire.
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile tests/domain tests/application tests/contracts tests/testing \
 	  tests/infrastructure/test_batcher.py tests/infrastructure/test_lane.py tests/infrastructure/test_stored_form.py \
-	  tests/infrastructure/test_settings.py tests/infrastructure/test_direct.py tests/e2e/test_methods.py tests/e2e/test_once.py
+	  tests/infrastructure/test_settings.py tests/infrastructure/test_wire.py tests/e2e/test_methods.py tests/e2e/test_once.py
 
 pythons: ## Runs the fast tests on every supported Python that is on this machine.
 	@tests/support/pythons.sh $(PYTHONS)
+
+e2e: $(VENV)/.dev ## Runs the end-to-end tests; WORKFLOWS_WIRE=handled on the other body of the wire.
+	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile tests/e2e
 
 proto: $(VENV)/.dev ## Generates the stubs from proto/.
 	@$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \

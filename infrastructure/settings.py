@@ -1,7 +1,7 @@
 """All settings of the service, each from the environment (WORKFLOWS_...) or from a flag."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -35,6 +35,13 @@ class Settings(BaseSettings):
     workers: Annotated[
         int, Field(ge=1, le=64, description="Server processes that share the address.")
     ] = 1
+    wire: Annotated[
+        Literal["auto", "direct", "handled"],
+        Field(
+            description="What carries the calls: direct (grpcio's core, fast), handled (its public"
+            " server), or auto: direct if the grpcio that is installed was tested with it."
+        ),
+    ] = "auto"
 
     @field_validator("listen")
     @classmethod

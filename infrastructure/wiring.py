@@ -34,6 +34,8 @@ from infrastructure.rpc.server import Server
 from infrastructure.rpc.workflows.methods import METHODS
 from infrastructure.settings import Settings
 from infrastructure.telemetry.observer import InertObserver, Observer
+from infrastructure.wire.choice import body
+from infrastructure.wire.limits import Limits as WireLimits
 
 WRITES = Limits()
 LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 MiB.
@@ -63,7 +65,7 @@ def running(
     """
     observer = observer or InertObserver()
     health = HealthServicer()
-    server = Server(health, shares_port=shares_port)
+    server = Server(body(settings.wire), health, WireLimits(), shares_port=shares_port)
     with (
         _store(settings, database) as store,
         closing(server),  # Closed after the lanes have drained: what they finish is answered.

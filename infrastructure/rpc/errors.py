@@ -35,8 +35,15 @@ from infrastructure.lanes.refusals import (
     ShareExceeded,
     WorkFailed,
 )
-
-_DOMAIN = SERVICE.full_name
+from infrastructure.wire.calls import (
+    LateMessage,
+    MethodBroke,
+    NoMessage,
+    NotServed,
+    TooManyCalls,
+    TooMuchMetadata,
+    UnreadAnswers,
+)
 
 MAX_MESSAGE = 1024  # bytes: larger statuses lose their code on the way
 MAX_VIOLATIONS = 20
@@ -154,6 +161,10 @@ def _stale(error: StaleGeneration) -> Refusal:
     )
 
 
+def _not_served(reason: NotServed) -> Refusal:
+    return Refusal(reason.code, str(reason), reason.reason, [_SOON] if reason.retry else [])
+
+
 def _always(code: Code, reason: str, message: str, *, retry: bool) -> Callable[[Any], Refusal]:
     refusal = Refusal(code, message, reason, [_SOON] if retry else [])
     return lambda _: refusal
@@ -169,6 +180,12 @@ _internal = _always(
 RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
     InvalidFields: _invalid,
     Undecodable: _undecodable,
+    NoMessage: _not_served,
+    LateMessage: _not_served,
+    TooMuchMetadata: _not_served,
+    TooManyCalls: _not_served,
+    UnreadAnswers: _not_served,
+    MethodBroke: _internal,
     WorkflowNotFound: _not_found,
     WorkflowExists: _exists,
     IdempotencyKeyReused: _key_reused,

@@ -11,7 +11,7 @@ from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.method import Rendered
 from infrastructure.telemetry.observer import Observer
-from infrastructure.wire.direct import Call, Metadata, Method
+from infrastructure.wire.calls import Call, Metadata, Method
 
 A = TypeVar("A")
 

@@ -1,7 +1,7 @@
 """Which body of the wire runs: the fast one if it knows the grpcio that is installed."""
 
 from collections.abc import Callable
-from enum import StrEnum
+from typing import Literal
 
 import grpc
 import structlog
@@ -10,32 +10,25 @@ from infrastructure.wire.calls import Services, Wire
 from infrastructure.wire.limits import Limits
 
 Body = Callable[[grpc.Server, Services, Limits], Wire]
+Choice = Literal["auto", "direct", "handled"]
 _log = structlog.get_logger()
 
 
-class WireChoice(StrEnum):
-    """What an installation asks for."""
-
-    AUTO = "auto"
-    DIRECT = "direct"
-    HANDLED = "handled"
-
-
-def body(choice: WireChoice, grpcio: str = grpc.__version__) -> Body:
+def body(choice: Choice, grpcio: str = grpc.__version__) -> Body:
     """The body of the wire for a choice and a version of grpcio. Logs which one and why.
 
     Raises ImportError if the choice is `direct` and this grpcio lacks what that body needs.
     """
     # Each body is imported only if it runs: `direct` needs internals that may not be there.
-    if choice is not WireChoice.HANDLED and _knows(grpcio, asked=choice is WireChoice.DIRECT):
+    if choice != "handled" and _knows(grpcio, asked=choice == "direct"):
         from infrastructure.wire.direct import DirectWire  # noqa: PLC0415 - see above
 
-        reason = "setting" if choice is WireChoice.DIRECT else f"grpcio {grpcio} is known"
+        reason = "setting" if choice == "direct" else f"grpcio {grpcio} is known"
         _log.info("wire", body="direct", reason=reason)
         return DirectWire
     from infrastructure.wire.handled import HandledWire  # noqa: PLC0415 - see above
 
-    reason = "setting" if choice is WireChoice.HANDLED else f"grpcio {grpcio} is not known"
+    reason = "setting" if choice == "handled" else f"grpcio {grpcio} is not known"
     _log.info("wire", body="handled", reason=reason)
     return HandledWire
 

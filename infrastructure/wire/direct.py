@@ -157,7 +157,7 @@ class _Call:
     @property
     def peer(self) -> str:
         """See calls.Call."""
-        return str(self._call.peer().decode())
+        return str(self._call.peer(), "ascii", "replace")
 
     @property
     def identities(self) -> Sequence[str]:

@@ -1,5 +1,6 @@
 """Services that tests share, each test with users of its own; and services of a test's own."""
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -20,11 +21,27 @@ def shared_database(postgres: str, migrated: str) -> str:
     return make_conninfo(postgres, dbname="e2e")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs the tests that are marked so on both bodies of the wire, unless one is asked for."""
+    if metafunc.definition.get_closest_marker("both_wires") and "WORKFLOWS_WIRE" not in os.environ:
+        metafunc.parametrize("wire", ["direct", "handled"], indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def services(shared_database: str) -> Iterator[tuple[Service, Service, Service]]:
+def wire(request: pytest.FixtureRequest) -> str:
+    """The body of the wire on which the services run: that of the environment, as a rule."""
+    return str(getattr(request, "param", os.environ.get("WORKFLOWS_WIRE", "auto")))
+
+
+@pytest.fixture(scope="session")
+def services(shared_database: str, wire: str) -> Iterator[tuple[Service, Service, Service]]:
     """Three processes on one database, the last with pages of 3."""
-    on = ("--database-url", shared_database)
-    with Service(*on) as one, Service(*on) as other, Service(*on, WORKFLOWS_PAGE_SIZE="3") as small:
+    on, by = ("--database-url", shared_database), {"WORKFLOWS_WIRE": wire}
+    with (
+        Service(*on, **by) as one,
+        Service(*on, **by) as other,
+        Service(*on, **by, WORKFLOWS_PAGE_SIZE="3") as small,
+    ):
         yield one, other, small
 
 
@@ -65,12 +82,12 @@ def stranger() -> str:
 
 
 @pytest.fixture
-def serve(database: str) -> Iterator[Callable[..., Service]]:
+def serve(database: str, wire: str) -> Iterator[Callable[..., Service]]:
     """Starts processes on a database of this test's own; they end with the test."""
     started: list[Service] = []
 
     def start(**environment: str) -> Service:
-        service = Service("--database-url", database, **environment)
+        service = Service("--database-url", database, **{"WORKFLOWS_WIRE": wire, **environment})
         started.append(service)
         return service
 

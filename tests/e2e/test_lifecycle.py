@@ -86,6 +86,7 @@ def test_calls_lost_in_a_kill_happen_once_when_repeated(
     assert _names(database) == sorted([*callers.answered, *callers.refused])
 
 
+@pytest.mark.both_wires
 def test_calls_in_flight_at_a_stop_are_answered_or_had_no_effect(
     serve: Callable[..., Service], database: str
 ) -> None:
@@ -96,6 +97,7 @@ def test_calls_in_flight_at_a_stop_are_answered_or_had_no_effect(
     assert _names(database) == sorted(callers.answered)
 
 
+@pytest.mark.both_wires
 def test_calls_refused_at_a_stop_are_told_to_go_elsewhere(serve: Callable[..., Service]) -> None:
     codes: set[grpc.StatusCode] = set()
     for service in [serve() for _ in range(4)]:  # It is a race: several have a better chance.

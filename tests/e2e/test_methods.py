@@ -16,6 +16,8 @@ from tests.support.client import Client, refused
 from tests.support.records import events_of
 from tests.support.service import Service
 
+pytestmark = pytest.mark.both_wires
+
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z\Z")
 
 

@@ -20,10 +20,11 @@ UNDECODABLE = {
     "invalid UTF-8": b"\x0a\x02\xc3\x28",
     "half a surrogate pair": b"\x0a\x03\xed\xa0\x80",
     "a huge length": b"\x0a\xff\xff\xff\xff\x07x",
-    "many bytes": b"\xff" * 3_000_000,
+    "many bytes": b"\xff" * 1_000_000,
 }
 
 
+@pytest.mark.both_wires
 @pytest.mark.parametrize("request_bytes", UNDECODABLE.values(), ids=UNDECODABLE)
 @pytest.mark.parametrize("method", METHODS)
 def test_undecodable_bytes_are_an_invalid_argument(
@@ -61,13 +62,25 @@ def test_any_bytes_are_refused_discreetly(client: Client, method: str) -> None:
 def test_a_request_beyond_the_limit_of_the_transport_is_refused(
     client: Client, method: str
 ) -> None:
-    refusal = refused_raw(client, method, b"\x0a" * 5_000_000)
+    refusal = refused_raw(client, method, b"\x0a" * 2_000_000)
     assert refusal.code == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_a_method_that_does_not_exist_is_unimplemented(client: Client) -> None:
     refusal = refused_raw(client, "StealWorkflow", b"")
     assert refusal.code == grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.both_wires
+@pytest.mark.parametrize("method", METHODS)
+def test_a_call_without_a_message_is_unimplemented(client: Client, method: str) -> None:
+    call: grpc.StreamUnaryMultiCallable[bytes, bytes] = client.channel.stream_unary(
+        f"/{SERVICE.full_name}/{method}"
+    )
+    with pytest.raises(grpc.RpcError) as caught:
+        call(iter(()), timeout=WITHIN)
+    refusal = Refused(caught.value)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NO_MESSAGE")
 
 
 def refused_raw(client: Client, method: str, request_bytes: bytes) -> Refused:

@@ -17,6 +17,7 @@ from infrastructure.contract import DETAILS_KEY, SERVICE
 from infrastructure.lanes import refusals as lanes
 from infrastructure.rpc import errors
 from infrastructure.rpc.errors import MAX_MESSAGE, MAX_VIOLATION, MAX_VIOLATIONS, refusal_of
+from infrastructure.wire import calls
 
 ID = "0199c0de-0000-7000-8000-000000000001"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -85,6 +86,12 @@ ROWS: list[Row] = [
         [_precondition("STALE_GENERATION", _STALE)],
         True,
     ),
+    (calls.NoMessage("One."), Code.UNIMPLEMENTED, "NO_MESSAGE", [], True),
+    (calls.LateMessage("Late."), Code.DEADLINE_EXCEEDED, "LATE_MESSAGE", [], True),
+    (calls.TooMuchMetadata("9."), Code.RESOURCE_EXHAUSTED, "TOO_MUCH_METADATA", [], True),
+    (calls.TooManyCalls("Many."), Code.UNAVAILABLE, "TOO_MANY_CALLS", [_RETRY], True),
+    (calls.UnreadAnswers("Read."), Code.RESOURCE_EXHAUSTED, "UNREAD_ANSWERS", [_RETRY], True),
+    (calls.MethodBroke("x"), Code.INTERNAL, "INTERNAL", [], False),
     (handler.Contended("x"), Code.ABORTED, "CONTENDED", [_RETRY], False),
     (lanes.Overloaded("x"), Code.UNAVAILABLE, "OVERLOADED", [_RETRY], False),
     (lanes.ShareExceeded("x"), Code.RESOURCE_EXHAUSTED, "SHARE_EXCEEDED", [_RETRY], False),
@@ -98,7 +105,7 @@ ROWS: list[Row] = [
     (ports.AppendRefused("x"), Code.INTERNAL, "APPEND_REFUSED", [], False),
 ]
 METADATA = {"STALE_GENERATION": {"given": "1", "current": "2"}}
-WITHOUT_ROW = {domain.WorkflowError}
+WITHOUT_ROW = {domain.WorkflowError, calls.NotServed}
 """Errors that are never raised themselves: each of their kinds has a row."""
 
 
@@ -142,7 +149,7 @@ def test_a_row_of_the_error_map(
 def test_every_error_of_the_house_has_a_row_that_is_asserted() -> None:
     asserted = {type(row[0]) for row in ROWS}
     assert asserted == errors.RULES.keys()
-    assert _errors_in(domain, ports, draft, handler, lanes, errors) - WITHOUT_ROW == asserted
+    assert _errors_in(domain, ports, draft, handler, lanes, errors, calls) - WITHOUT_ROW == asserted
 
 
 def _errors_in(*modules: ModuleType) -> set[type[Exception]]:

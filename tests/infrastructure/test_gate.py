@@ -16,9 +16,9 @@ from infrastructure.lanes.refusals import CallerLeft, Draining
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import Answerer, Reply, guarded
 from infrastructure.telemetry.observer import InertObserver
-from infrastructure.wire.direct import Metadata
-from tests.support.direct_server import serving
+from infrastructure.wire.calls import Metadata
 from tests.support.given import ID
+from tests.support.wire_server import Serving
 
 SOON = 60.0  # seconds: patience with a slow machine, not an expectation
 EMPTY = pb.GetWorkflowResponse()
@@ -131,10 +131,10 @@ RAISED: dict[str, tuple[Callable[[Reply], None], grpc.StatusCode]] = {
 }
 
 
-def ending_of(method: Answerer, gate: Gate) -> tuple[grpc.StatusCode, str]:
+def ending_of(serving: Serving, method: Answerer, gate: Gate) -> tuple[grpc.StatusCode, str]:
     """How a call of a method behind a gate ends for its caller: a code and a text."""
-    with serving(guarded("tests.Service", {"Method": method}, gate, OBSERVER)) as direct:
-        call: Any = direct.call(METHOD).future(b"", timeout=SOON)
+    with serving(guarded("tests.Service", {"Method": method}, gate, OBSERVER)) as wire:
+        call: Any = wire.call(METHOD).future(b"", timeout=SOON)
         call.exception(SOON)
         return call.code(), call.details()
 
@@ -142,9 +142,11 @@ def ending_of(method: Answerer, gate: Gate) -> tuple[grpc.StatusCode, str]:
 @pytest.mark.parametrize(
     ("end", "code"), [*ENDINGS.values(), *RAISED.values()], ids=[*ENDINGS, *RAISED]
 )
-def test_a_call_leaves_however_it_ends(end: Callable[[Reply], None], code: grpc.StatusCode) -> None:
+def test_a_call_leaves_however_it_ends(
+    serving: Serving, end: Callable[[Reply], None], code: grpc.StatusCode
+) -> None:
     gate = Gate()
-    ended, text = ending_of(lambda _, reply: end(reply), gate)
+    ended, text = ending_of(serving, lambda _, reply: end(reply), gate)
     assert ended is code
     assert "inside" not in text
     gate.close()
@@ -153,7 +155,7 @@ def test_a_call_leaves_however_it_ends(end: Callable[[Reply], None], code: grpc.
 
 @pytest.mark.parametrize(("end", "code"), ENDINGS.values(), ids=ENDINGS)
 def test_a_call_leaves_however_it_ends_on_another_thread(
-    end: Callable[[Reply], None], code: grpc.StatusCode
+    serving: Serving, end: Callable[[Reply], None], code: grpc.StatusCode
 ) -> None:
     gate = Gate()
     with ThreadPoolExecutor(1) as elsewhere:
@@ -161,20 +163,20 @@ def test_a_call_leaves_however_it_ends_on_another_thread(
         def method(_: bytes, reply: Reply) -> None:
             elsewhere.submit(end, reply)
 
-        ended, text = ending_of(method, gate)
+        ended, text = ending_of(serving, method, gate)
     assert ended is code
     assert "inside" not in text
     gate.close()
     assert gate.drained(SOON)
 
 
-def test_a_call_that_waits_is_inside_until_it_is_answered() -> None:
+def test_a_call_that_waits_is_inside_until_it_is_answered(serving: Serving) -> None:
     gate, waiting = Gate(), SimpleQueue[Reply]()
     methods = guarded(
         "tests.Service", {"Method": lambda _, reply: waiting.put(reply)}, gate, OBSERVER
     )
-    with serving(methods) as direct:
-        calling = direct.call(METHOD).future(b"", timeout=SOON)
+    with serving(methods) as wire:
+        calling = wire.call(METHOD).future(b"", timeout=SOON)
         reply = waiting.get(timeout=SOON)
         gate.close()
         assert not gate.drained(0)
@@ -183,15 +185,15 @@ def test_a_call_that_waits_is_inside_until_it_is_answered() -> None:
         assert calling.result(SOON) == EMPTY.SerializeToString()
 
 
-def test_a_call_whose_caller_left_leaves() -> None:
+def test_a_call_whose_caller_left_leaves(serving: Serving) -> None:
     gate, waiting = Gate(), Event()
 
     def method(_: bytes, reply: Reply) -> None:
         reply.when_cancelled(lambda: reply.refuse(CallerLeft()))
         waiting.set()
 
-    with serving(guarded("tests.Service", {"Method": method}, gate, OBSERVER)) as direct:
-        calling = direct.call(METHOD).future(b"", timeout=SOON)
+    with serving(guarded("tests.Service", {"Method": method}, gate, OBSERVER)) as wire:
+        calling = wire.call(METHOD).future(b"", timeout=SOON)
         assert waiting.wait(SOON)
         gate.close()
         assert not gate.drained(0)
@@ -199,10 +201,10 @@ def test_a_call_whose_caller_left_leaves() -> None:
         assert gate.drained(SOON)
 
 
-def test_a_call_at_a_closed_gate_is_told_to_go_elsewhere() -> None:
+def test_a_call_at_a_closed_gate_is_told_to_go_elsewhere(serving: Serving) -> None:
     called: list[bytes] = []
     gate = Gate()
     gate.close()
-    code, _ = ending_of(lambda request, _: called.append(request), gate)
+    code, _ = ending_of(serving, lambda request, _: called.append(request), gate)
     assert (called, code) == ([], Code.UNAVAILABLE)
     assert gate.drained(0)

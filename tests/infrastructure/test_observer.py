@@ -16,7 +16,7 @@ from infrastructure.rpc.guard import guarded
 from infrastructure.rpc.method import LaneName, Surroundings
 from infrastructure.rpc.workflows.methods import METHODS
 from infrastructure.telemetry.observer import InertObserver
-from infrastructure.wire.direct import Call
+from infrastructure.wire.calls import Call
 from tests.support.callers import Hold
 from tests.support.given import ID, OWNER
 

@@ -148,5 +148,12 @@ def _with_any_port(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _clean_environment() -> Mapping[str, str]:
-    """The environment without settings of the service that a developer may have made."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("WORKFLOWS_")}
+    """The environment without settings of the service that a developer may have made.
+
+    WORKFLOWS_WIRE stays: it says which body of the wire the whole suite runs on.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("WORKFLOWS_") or name == "WORKFLOWS_WIRE"
+    }

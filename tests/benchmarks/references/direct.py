@@ -10,7 +10,9 @@ from typing import Any
 import grpc
 from workflows import workflows_pb2 as pb
 
-from infrastructure.wire.direct import Call, DirectMethods, Method
+from infrastructure.wire.calls import Call, Method, Services
+from infrastructure.wire.direct import DirectWire
+from infrastructure.wire.limits import Limits
 from tests.benchmarks.bodies import SERVICE
 from tests.benchmarks.references.noop import FOUND, ID
 
@@ -39,9 +41,10 @@ def _method(request_type: Any, response: Callable[[], Any]) -> Method:
 
 
 def _serve() -> None:
-    server = grpc.server(ThreadPoolExecutor(1), options=[("grpc.so_reuseport", 0)])
+    limits = Limits()
+    server = grpc.server(ThreadPoolExecutor(1), options=limits.options(shares_port=False))
     methods = {f"/{SERVICE}/{name}": _method(*answer) for name, answer in _ANSWERS.items()}
-    direct = DirectMethods(server, methods)
+    direct = DirectWire(server, Services(methods), limits)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     direct.open()
