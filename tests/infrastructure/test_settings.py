@@ -36,6 +36,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "page_size": "7",
         "terminate_at_threshold": "false",
         "workers": "7",
+        "wire": "handled",
     }
     assert values.keys() == Settings.model_fields.keys()
     for name, value in values.items():

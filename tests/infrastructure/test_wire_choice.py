@@ -24,7 +24,7 @@ def test_the_body_is_chosen_by_setting_or_version_and_one_line_says_why(
     with capture_logs() as lines:
         assert body(choice, grpcio) is chosen
     [line] = lines
-    assert line["body"] == chosen.__name__.removesuffix("Wire").lower()  # type: ignore[attr-defined] # a class has a name
+    assert line["body"] == chosen.__name__.removesuffix("Wire").lower()
     assert reason in line["reason"]
 
 
