@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 # Control characters (C0, DEL, C1), line and paragraph separators, what changes the direction of
@@ -24,9 +25,15 @@ def text(text: str) -> str:
     return _IN_TEXT.sub(_escape, text)
 
 
-def as_json(value: Any, *, indent: int | None = None) -> str:
-    """The value as JSON without a hidden character; a reader gets the same value back."""
-    return _IN_TEXT.sub(_escape, json.dumps(value, ensure_ascii=False, indent=indent))
+def as_json(
+    value: Any, *, indent: int | None = None, default: Callable[[Any], Any] | None = None
+) -> str:
+    """The value as JSON without a hidden character; a reader gets the same value back.
+
+    `default` turns what JSON does not know into something that it knows.
+    """
+    shown = json.dumps(value, ensure_ascii=False, indent=indent, default=default)
+    return _IN_TEXT.sub(_escape, shown)
 
 
 def _escape(found: re.Match[str]) -> str:

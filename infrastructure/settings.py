@@ -1,45 +1,59 @@
-"""All settings of the service, each from the environment (WORKFLOWS_...) or from a flag."""
+"""All settings of the service, each from the environment (WORKFLOWS_...) or from a flag.
 
+Names, texts, bounds and defaults stand here once; flags, errors and README's table are made of
+what `described` returns.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infrastructure.address import DEFAULT_ADDRESS, Address
 
+PREFIX = "WORKFLOWS_"
+
 
 class Settings(BaseSettings):
-    """What can be chosen about a running service."""
+    """What can be chosen about a running service. An empty variable counts as unset."""
 
     model_config = SettingsConfigDict(
-        env_prefix="WORKFLOWS_", frozen=True, extra="forbid", hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
     )
 
     listen: Annotated[
-        str, Field(description="Address to serve on, host:port; without authentication, loopback.")
+        str, Field(description="address to serve on; loopback only, without authentication")
     ] = DEFAULT_ADDRESS
     database_url: Annotated[
         SecretStr | None,
-        Field(description="PostgreSQL 17 or newer as a URL or DSN; unset: the embedded one."),
+        Field(description="PostgreSQL 17 or newer, as a URL or DSN; unset: the embedded one"),
     ] = None
     data_dir: Annotated[
-        Path, Field(description="Folder in which the embedded PostgreSQL keeps its data.")
+        Path, Field(description="folder in which the embedded PostgreSQL keeps its data")
     ] = Path(".data")
     page_size: Annotated[
-        int, Field(ge=1, le=1000, description="Most workflows that a page of a list holds.")
+        int, Field(ge=1, le=1000, description="most workflows in a page of a list")
     ] = 50
     terminate_at_threshold: Annotated[
-        bool, Field(description="Whether a workflow ends when its failures reach their maximum.")
+        bool, Field(description="whether a workflow ends when its failures reach their maximum")
     ] = True
     workers: Annotated[
-        int, Field(ge=1, le=64, description="Server processes that share the address.")
+        int, Field(ge=1, le=64, description="server processes that share the address")
     ] = 1
     wire: Annotated[
         Literal["auto", "direct", "handled"],
         Field(
-            description="What carries the calls: direct (grpcio's core, fast), handled (its public"
-            " server), or auto: direct if the grpcio that is installed was tested with it."
+            description="what carries the calls: direct (grpcio's core, fast), handled (its public"
+            " server), or auto: direct if the installed grpcio was tested with it"
         ),
     ] = "auto"
 
@@ -69,3 +83,101 @@ class Settings(BaseSettings):
                 "is no PostgreSQL URL or DSN such as postgresql://user@host:5432/workflows"
             ) from unreadable
         return database_url
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting as people meet it; `accepts` is empty if its meaning says enough."""
+
+    name: str
+    meaning: str
+    accepts: str
+    default: str
+    is_switch: bool
+    is_secret: bool
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"{PREFIX}{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        """The flag of `workflows serve`; a switch also has a --no- form."""
+        return f"--{self.name.replace('_', '-')}"
+
+
+class SettingsRefused(Exception):
+    """Values that cannot be used: one sentence for each, with where it comes from."""
+
+
+def described() -> Sequence[Setting]:
+    """Every setting, in the order of the class."""
+    return [_described(name, field) for name, field in Settings.model_fields.items()]
+
+
+def load(**given: object) -> Settings:
+    """The settings: what is given (None counts as not given), then the environment, then defaults.
+
+    Raises SettingsRefused.
+    """
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Settings(**chosen)
+    except ValidationError as invalid:
+        sentences = [_complaint(error, chosen) for error in invalid.errors(include_input=True)]
+        raise SettingsRefused("\n".join(sentences)) from None
+
+
+def unknown_variables(environment: Mapping[str, str]) -> Sequence[str]:
+    """A sentence for each variable that looks like a setting of ours and is none."""
+    known = [setting.variable for setting in described()]
+    strangers = [
+        name for name in environment if name.upper().startswith(PREFIX) and name not in known
+    ]
+    return [f"{name} is no setting{_near(name.upper(), known)}" for name in sorted(strangers)]
+
+
+def _near(name: str, known: Sequence[str]) -> str:
+    names = [each.removeprefix(PREFIX) for each in known]
+    near = get_close_matches(name.removeprefix(PREFIX), names, n=1, cutoff=0.7)
+    return f"; is {PREFIX}{near[0]} meant?" if near else " of this version; it is ignored"
+
+
+def _described(name: str, field: FieldInfo) -> Setting:
+    is_switch = field.annotation is bool
+    bounds = {
+        kind: getattr(m, kind) for m in field.metadata for kind in ("ge", "le") if hasattr(m, kind)
+    }
+    accepts = "true or false" if is_switch else ""
+    if bounds:
+        accepts = f"{bounds['ge']} to {bounds['le']}"
+    if get_origin(field.annotation) is Literal:
+        *first, last = map(str, get_args(field.annotation))
+        accepts = f"{', '.join(first)} or {last}"
+    default = "unset" if field.default is None else str(field.default)
+    return Setting(
+        name=name,
+        meaning=field.description or "",
+        accepts=accepts,
+        default=default.lower() if is_switch else default,
+        is_switch=is_switch,
+        is_secret="Secret" in str(field.annotation),
+    )
+
+
+def _complaint(error: Any, given: Mapping[str, object]) -> str:
+    """Where a refused value comes from, what it is, and what would be right."""
+    name = str(error["loc"][0]) if error["loc"] else ""
+    setting = next((s for s in described() if s.name == name), None)
+    if setting is None:
+        return f"{name} is no setting of this version"
+    source = f"{setting.flag} " if name in given else f"{setting.variable}="
+    shown = source[:-1] if setting.is_secret else f"{source}{error['input']}"
+    if error["type"] == "value_error":
+        reason = str(error["ctx"]["error"])
+    elif setting.accepts:
+        reason = f"must be {setting.accepts}; left out, it is {setting.default}"
+    else:
+        reason = str(error["msg"])
+    return f"{shown}: {reason}"

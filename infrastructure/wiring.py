@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Event
 from typing import Any
 
 from uuid_utils import uuid7
@@ -33,6 +34,7 @@ from infrastructure.rpc.method import LaneName, Surroundings
 from infrastructure.rpc.server import Server
 from infrastructure.rpc.workflows.methods import METHODS
 from infrastructure.settings import Settings
+from infrastructure.telemetry.events import Events, InertEvents
 from infrastructure.telemetry.observer import InertObserver, Observer
 from infrastructure.wire.choice import body
 from infrastructure.wire.limits import Limits as WireLimits
@@ -44,6 +46,7 @@ LISTS_AT_ONCE = 3  # threads, each with a connection
 
 STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
 
+LOOK_EVERY = 0.1  # seconds between two looks whether a stop is to hurry
 GRACE = 10.0  # seconds that calls in flight have to finish when the service stops
 LAST_WORDS = 0.3  # seconds that a stopping service goes on refusing calls in words
 CUT_OFF = 1.0  # seconds that what is no call of ours has to end, watchers of health among it
@@ -56,23 +59,42 @@ def running(
     *,
     shares_port: bool = False,
     observer: Observer | None = None,
-) -> Iterator[int]:
-    """Serves on a migrated database until the block ends, then drains. Yields the port.
+    events: Events | None = None,
+    hurried: Event | None = None,
+) -> Iterator["Running"]:
+    """Serves on a migrated database until the block ends, then drains.
 
     Leaving the block tells health first, then lets calls in flight finish while new ones are
-    refused, then ends threads and sessions.
+    refused, then ends threads and sessions. Setting `hurried` ends the wait for calls in flight.
     Raises AddressInUse, or StoreUnavailable if the database cannot be reached.
     """
     observer = observer or InertObserver()
+    end = _End(events or InertEvents(), hurried or Event())
     health = HealthServicer()
     server = Server(body(settings.wire), health, WireLimits(), shares_port=shares_port)
     with (
         _store(settings, database) as store,
         closing(server),  # Closed after the lanes have drained: what they finish is answered.
         _lanes(store, observer) as lanes,
-        _doors(settings, store, lanes, health, server, observer) as port,
+        _doors(settings, store, lanes, health, server, observer, end) as port,
     ):
-        yield port
+        yield Running(port, lambda: lanes.alive)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that takes calls; `alive` says whether every thread still does its work."""
+
+    port: int
+    alive: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Who hears of the service's end, and what cuts the wait for calls in flight short."""
+
+    events: Events
+    hurried: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +146,11 @@ class _Lanes:
         """Every lane."""
         return [*self.lists, self.lookups, self.writes]
 
+    @property
+    def alive(self) -> bool:
+        """Whether the threads of all lanes do their work."""
+        return all(lane.alive for lane in self.all)
+
 
 @contextmanager
 def _lanes(store: _Store, observer: Observer) -> Iterator[_Lanes]:
@@ -147,16 +174,17 @@ def _doors(
     health: HealthServicer,
     server: Server,
     observer: Observer,
+    end: _End,
 ) -> Iterator[int]:
     """The methods on their address, behind the gate; readiness beside them. Yields the port."""
-    readiness = Readiness(health, lambda: all(lane.alive for lane in lanes.all) and store.answers())
+    readiness = Readiness(health, lambda: lanes.alive and store.answers(), end.events)
     gate = Gate()
     surroundings = Surroundings(_now, _new_id, settings.terminate_at_threshold)
     methods = answerers(METHODS, _entrances(lanes), surroundings)
     with ExitStack() as stack:
         stack.callback(readiness.stop)
         port = server.start(settings.listen, guarded(SERVICE.full_name, methods, gate, observer))
-        stack.callback(_stop, server, gate, health)
+        stack.callback(_stop, server, gate, health, end)
         yield port
 
 
@@ -173,10 +201,14 @@ def _entrances(lanes: _Lanes) -> Mapping[LaneName, Entrance]:
     }
 
 
-def _stop(server: Server, gate: Gate, health: HealthServicer) -> None:
+def _stop(server: Server, gate: Gate, health: HealthServicer, end: _End) -> None:
     health.enter_graceful_shutdown()
     gate.close()
-    gate.drained(GRACE)
+    end.events.stopping(gate.inside)
+    patient_until = time.monotonic() + GRACE
+    while not gate.drained(LOOK_EVERY) and time.monotonic() < patient_until:
+        if end.hurried.is_set():
+            break
     # The server drops calls that arrived but were not handed out yet: those end as CANCELLED,
     # after which no client tries elsewhere. Each connection gets time to hear a refusal first.
     time.sleep(LAST_WORDS)

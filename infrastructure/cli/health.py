@@ -7,13 +7,10 @@ from typing import Annotated, Any
 import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from infrastructure.cli.options import Json, Target
-from infrastructure.cli.rendering import failures_shown
+from infrastructure.cli.printing import console, print_line_of_json, print_table, styled
+from infrastructure.cli.refusing import calls_to
 from infrastructure.client.channel import connected, has_code
 from infrastructure.client.target import DEFAULT_TARGET
 from infrastructure.contract import SERVICE
@@ -36,23 +33,21 @@ Statuses = Mapping[str, str]
 def health(target: Target = DEFAULT_TARGET, wait: Wait = 0.0, as_json: Json = False) -> None:
     """Tell whether the service is alive and ready; the exit code is 0 only if it is both.
 
-    [bold]Examples[/bold]
-
-    workflows health
-
-    workflows health --wait 30 && workflows seed
-
-    workflows health --target 127.0.0.1:50053 --json
+    \b
+    Examples:
+      workflows health
+      workflows health --wait 30 && workflows seed
+      workflows health --target 127.0.0.1:50053 --json
     """
     with (
-        failures_shown(target, as_json=as_json),
+        calls_to(target),
         connected(target) as channel,
-        Console(stderr=True).status(f"asking {target}"),
+        console(errors=True).status(f"asking {target}"),
     ):
         statuses = _awaited(health_pb2_grpc.HealthStub(channel), wait)
     if as_json:
         facts = {"target": target, "serving": _serves(statuses), "statuses": dict(statuses)}
-        Console().print_json(data=facts)
+        print_line_of_json(facts)
     else:
         _show(target, statuses)
     if not _serves(statuses):
@@ -60,9 +55,9 @@ def health(target: Target = DEFAULT_TARGET, wait: Wait = 0.0, as_json: Json = Fa
 
 
 def _awaited(stub: Any, wait: float) -> Statuses:
-    """The first statuses that serve; once the wait is over, whatever there is.
+    """The first statuses that serve; once the wait is over, the last ones.
 
-    Raises RpcError where even then nothing answers.
+    Raises RpcError if even then nothing answers.
     """
     deadline = time.monotonic() + wait
     while True:
@@ -109,13 +104,15 @@ def _serves(statuses: Statuses) -> bool:
 
 
 def _show(target: str, statuses: Statuses) -> None:
-    table = Table(box=SIMPLE_HEAD)
-    for heading in (target, "status", "tells"):
-        table.add_column(heading)
-    for name, status in sorted(statuses.items()):
-        style = "green" if status == SERVING else "bold red"
-        table.add_row(Text(name or "(process)"), Text(status, style), Text(_MEANINGS.get(name, "")))
-    Console().print(table)
+    rows = [
+        (
+            styled(name or "(process)"),
+            styled(status, "green" if status == SERVING else "bold red"),
+            styled(_MEANINGS.get(name, "")),
+        )
+        for name, status in sorted(statuses.items())
+    ]
+    print_table((target, "status", "tells"), rows)
     if not _serves(statuses):
         advice = "Not ready: its database is away, or it starts or stops. Wait: --wait 30"
-        Console(stderr=True).print(Text(advice, "yellow"))
+        console(errors=True).print(styled(advice, "yellow"))

@@ -1,6 +1,8 @@
 """The command `workflows`."""
 
 import os
+import signal
+import sys
 from collections.abc import Mapping
 
 GRPC: Mapping[str, str] = {
@@ -15,9 +17,14 @@ GRPC: Mapping[str, str] = {
 
 def main() -> None:
     """Runs the command line, with gRPC set up for it."""
+    # Until a command runs, Ctrl-C ends the process without a traceback of half an import.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     for name, value in GRPC.items():
         os.environ.setdefault(name, value)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # text streams
     # gRPC reads its environment when it is imported, so it must be imported after this.
     from infrastructure.cli.app import app  # noqa: PLC0415 - see above
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     app()()

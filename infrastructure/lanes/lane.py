@@ -15,6 +15,8 @@ from infrastructure.telemetry.observer import InertObserver, Observer
 S = TypeVar("S")
 O = TypeVar("O")  # noqa: E741 - an outcome
 
+STUCK_AFTER = 60.0  # seconds: no batch takes that long, since every statement is bounded
+
 Work = Callable[[Sequence[S]], Iterable[O | Exception]]
 """An outcome for each of a batch, in order. A generator's outcomes are passed on as they come."""
 
@@ -52,6 +54,7 @@ class Lane(Generic[S, O]):
         self._batcher: Batcher[Ticket[S, O]] = Batcher(limits)
         self._deciding = Lock()
         self._tasks: SimpleQueue[Take[Ticket[S, O]] | WakeAt | Drained] = SimpleQueue()
+        self._busy_since: float | None = None
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -62,8 +65,10 @@ class Lane(Generic[S, O]):
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs; it must until the lane has been drained."""
-        return self._thread.is_alive()
+        """Whether the thread runs, and has not been at one batch for longer than STUCK_AFTER."""
+        since = self._busy_since
+        stuck = since is not None and monotonic() - since > STUCK_AFTER
+        return self._thread.is_alive() and not stuck
 
     def submit(
         self,
@@ -124,10 +129,10 @@ class Lane(Generic[S, O]):
                     return
 
     def _serve(self, batch: Sequence[Ticket[S, O]]) -> None:
-        started = monotonic()
+        self._busy_since = started = monotonic()
         self._observer.batch_taken(self._name, self._batcher.waiting, len(batch))
         self._answer(batch)
-        now = monotonic()
+        self._busy_since, now = None, monotonic()
         self._observer.batch_finished(self._name, len(batch), now - started)
         with self._deciding:
             effects = self._batcher.finished(now)

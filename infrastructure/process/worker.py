@@ -3,54 +3,86 @@
 import gc
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing import parent_process
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Semaphore
-from threading import Event, Thread
+from threading import Thread
 
+from application.ports import StoreUnavailable
+from infrastructure.process.reports import Reporter
+from infrastructure.process.signals import Stopped, StopSignals
 from infrastructure.settings import Settings
+from infrastructure.telemetry.events import Events
 from infrastructure.telemetry.logs import configure_logs
-from infrastructure.wiring import running
+from infrastructure.wiring import Running, running
+
+TRY_AGAIN_EVERY = 1.0  # seconds between two looks for a database that is away
 
 
-def serve_one(settings: Settings, dsn: str, started: Callable[[int], None]) -> None:
-    """Serves alone on its port until SIGTERM or Ctrl-C. Raises AddressInUse."""
-    _serve(settings, dsn, started, shares_port=False)
+def serve_alone(
+    settings: Settings,
+    dsn: str,
+    events: Events,
+    started: Callable[[int], None],
+    stop: StopSignals,
+) -> None:
+    """Serves alone on its port until it is asked to stop. Raises AddressInUse.
+
+    `started` is called once, with the port.
+    """
+    _serve(settings, dsn, events, lambda service: started(service.port), stop, shares_port=False)
 
 
-def serve_until_told(settings: Settings, dsn: str, ready: Semaphore) -> None:
-    """Serves as one of several processes on a port until told, or until the supervisor is gone.
+def serve_among_others(settings: Settings, dsn: str, reports: Connection) -> None:
+    """Serves as one of several processes on a port, until told or until the supervisor ended.
 
-    Releases `ready` once, when it serves.
+    Reports to the supervisor that it serves, that its threads run, and what happens.
     """
     configure_logs()
-    _serve(settings, dsn, lambda _: ready.release(), shares_port=True)
+    # Ctrl-C reaches the whole group of processes; the supervisor decides what it means.
+    ignored = (signal.SIGINT, signal.SIGHUP)
+    with StopSignals(signal.SIGTERM, ignored=ignored) as stop, Reporter(reports) as reporter:
+        if (supervisor := parent_process()) is not None:
+            Thread(target=_outlive, args=(supervisor, stop), daemon=True).start()
+
+        def started(service: Running) -> None:
+            reporter.runs = service.alive
+            reporter.serving()
+
+        with suppress(Stopped):
+            _serve(settings, dsn, reporter, started, stop, shares_port=True)
 
 
 def _serve(
-    settings: Settings, dsn: str, started: Callable[[int], None], *, shares_port: bool
+    settings: Settings,
+    dsn: str,
+    events: Events,
+    started: Callable[[Running], None],
+    stop: StopSignals,
+    *,
+    shares_port: bool,
 ) -> None:
-    told = Event()
-    previous = {
-        number: signal.signal(number, lambda *_: told.set())
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    if (supervisor := parent_process()) is not None:
-        Thread(target=_outlive, args=(supervisor, told), daemon=True).start()
-    try:
-        with running(settings, dsn, shares_port=shares_port) as port:
-            # What start-up made stays for good: the collector need not walk it again and again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(20_000, 50, 50)
-            started(port)
-            told.wait()
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    while True:
+        try:
+            with running(
+                settings, dsn, shares_port=shares_port, events=events, hurried=stop.hurried
+            ) as service:
+                events.database_back()
+                # What the start made stays for good: the collector need not walk it again.
+                gc.collect()
+                gc.freeze()
+                gc.set_threshold(20_000, 50, 50)
+                started(service)
+                stop.asked.wait()
+                return
+        except StoreUnavailable as away:
+            events.database_lost(str(away))
+            if stop.asked.wait(TRY_AGAIN_EVERY):
+                raise Stopped from away
 
 
-def _outlive(supervisor: BaseProcess, told: Event) -> None:
-    """Tells a worker to stop once its supervisor is gone."""
+def _outlive(supervisor: BaseProcess, stop: StopSignals) -> None:
+    """Asks a worker to stop when its supervisor has ended."""
     supervisor.join()
-    told.set()
+    stop.ask()

@@ -16,6 +16,11 @@ class Gate:
         self._counting = Lock()
         self._empty = Event()
 
+    @property
+    def inside(self) -> int:
+        """How many calls are inside."""
+        return self._inside
+
     def enter(self) -> None:
         """Lets a call in, which must leave. Raises Draining once the gate is closed."""
         with self._counting:

@@ -7,6 +7,7 @@ from typing import Any
 from grpc_health.v1 import health, health_pb2
 
 from infrastructure.contract import SERVICE
+from infrastructure.telemetry.events import Events, InertEvents
 
 CHECK_EVERY = 1.0  # seconds
 FAILURES_TO_UNREADY = 2
@@ -39,9 +40,15 @@ class Readiness:
     connection among many does not send all clients away.
     """
 
-    def __init__(self, servicer: HealthServicer, is_ready: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        servicer: HealthServicer,
+        is_ready: Callable[[], bool],
+        events: Events | None = None,
+    ) -> None:
         self._servicer = servicer
         self._is_ready = is_ready
+        self._events = events or InertEvents()
         self._stopped = Event()
         self._thread = Thread(target=self._follow, name="readiness", daemon=True)
         self._thread.start()
@@ -57,6 +64,8 @@ class Readiness:
             failures = 0 if self._is_ready() else failures + 1
             if failures == 0:
                 self._servicer.set(SERVICE.full_name, _SERVING)
+                self._events.ready()
             elif failures >= FAILURES_TO_UNREADY:
                 self._servicer.set(SERVICE.full_name, _NOT_SERVING)
+                self._events.not_ready("the database does not answer")
             self._stopped.wait(CHECK_EVERY)

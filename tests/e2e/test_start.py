@@ -48,11 +48,11 @@ def test_a_database_that_cannot_be_reached_is_named_without_its_password() -> No
 @pytest.mark.parametrize(
     ("environment", "complaint"),
     [
-        ({"WORKFLOWS_LISTEN": "0.0.0.0:50052"}, "listen"),
-        ({"WORKFLOWS_LISTEN": "50052"}, "listen"),
-        ({"WORKFLOWS_PAGE_SIZE": "0"}, "page_size"),
-        ({"WORKFLOWS_WORKERS": "many"}, "workers"),
-        ({"WORKFLOWS_DATABASE_URL": "postgresql://me:s3cret@[/"}, "database_url"),
+        ({"WORKFLOWS_LISTEN": "0.0.0.0:50052"}, "--listen 0.0.0.0:50052: "),
+        ({"WORKFLOWS_LISTEN": "50052"}, "--listen 50052: "),
+        ({"WORKFLOWS_PAGE_SIZE": "0"}, "WORKFLOWS_PAGE_SIZE=0: must be 1 to 1000"),
+        ({"WORKFLOWS_WORKERS": "many"}, "WORKFLOWS_WORKERS=many: must be 1 to 64"),
+        ({"WORKFLOWS_DATABASE_URL": "postgresql://me:s3cret@[/"}, "WORKFLOWS_DATABASE_URL: "),
     ],
     ids=str,
 )

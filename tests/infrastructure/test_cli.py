@@ -1,7 +1,13 @@
 """`workflows call` against a real service, and what every command says when there is none."""
 
 import json
-from collections.abc import Iterator
+import os
+import pty
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -10,6 +16,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.status_pb2 import Status
 from psycopg.conninfo import make_conninfo
 
+from infrastructure.cli.commands import COMMANDS
 from infrastructure.contract import DETAILS_KEY, SERVICE
 from infrastructure.lanes.refusals import Overloaded
 from infrastructure.rpc.errors import refusal_of
@@ -62,6 +69,14 @@ def test_call_matches_the_method_in_any_case_and_fields_by_either_name(target: s
         "workflows": [],
         "cursor": "",
     }
+
+
+def test_call_takes_a_payload_as_an_object_and_a_full_method_name(target: str) -> None:
+    request = json.dumps(NIGHTLY | {"payload": {"url": "https://example.com", "ä": [1]}})
+    full_name = "/workflows.WorkflowsService/CreateWorkflow"
+    created = answer("call", full_name, request, "--target", target)
+    found = answer("call", "GetWorkflowByID", json.dumps(created), "--target", target)
+    assert found["payload"] == '{"url":"https://example.com","ä":[1]}'
 
 
 def test_call_reads_the_request_from_stdin(target: str) -> None:
@@ -171,6 +186,12 @@ def test_call_as_json_answers_with_the_decoded_error(target: str) -> None:
     ("arguments", "complaint"),
     [
         (["Nope"], "there is no method 'Nope'; there are CreateWorkflow UpdateWorkflow "),
+        (
+            ["CreateWorkflows"],
+            "there is no method 'CreateWorkflows'; is one of these meant?",
+        ),
+        (["GetWorkflow", '{"user_idd": "x"}'], "Is 'user_id' meant?"),
+        (["GetWorkflow", '{"id": "1", "id": "2"}'], "'id' stands twice in one object"),
         (["GetWorkflow", "{"], "the request is no JSON: "),
         (["GetWorkflow", "[" * 100_000], "the request is no JSON: "),
         (["GetWorkflow", "[1]"], "the request is no JSON object; give one: "),
@@ -182,7 +203,8 @@ def test_call_as_json_answers_with_the_decoded_error(target: str) -> None:
     ],
 )
 def test_call_refuses_what_it_cannot_send(arguments: list[str], complaint: str) -> None:
-    assert complaint in refusal("call", *arguments, "--target", NOWHERE, stdin=b"\xff")
+    said = refusal("call", *arguments, "--target", NOWHERE, stdin=b"\xff", exit_code=2)
+    assert complaint in said
 
 
 @pytest.mark.parametrize("command", [["call", "ListWorkflows"], ["health"], ["seed"]])
@@ -215,9 +237,107 @@ def test_the_target_may_come_from_the_environment(target: str) -> None:
     assert json.loads(result.stdout) == {"workflows": [], "cursor": ""}
 
 
-@pytest.mark.parametrize("command", ["call", "health", "seed", "serve", "migrate"])
+@pytest.mark.parametrize("command", list(COMMANDS))
 def test_every_command_explains_itself_with_examples(command: str) -> None:
     result = workflows(command, "--help")
     assert result.exit_code == 0
-    assert f"Examples workflows {command}" in one_line(result.stdout)
+    assert f"Examples: workflows {command}" in one_line(result.stdout)
     assert "--json" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "code"),
+    [
+        (["srve"], 2, "USAGE"),
+        (["call", "--nope"], 2, "USAGE"),
+        (["call", "Nope"], 2, "USAGE"),
+        (["health", "--target", "nowhere"], 2, "USAGE"),
+        (["health", "--target", NOWHERE], 1, "UNAVAILABLE"),
+        (["serve", "--page-size", "0"], 1, "SETTING_REFUSED"),
+        (["migrate", "--database-url", "host=/nowhere"], 1, "DATABASE_UNUSABLE"),
+        (["serve", "--listen", "127.0.0.1:50052", "--database-url", "host=/x"], 1, None),
+    ],
+)
+def test_with_json_every_failure_is_one_line_of_json(
+    arguments: list[str], exit_code: int, code: str | None
+) -> None:
+    result = workflows(*arguments, "--json")
+    (line,) = result.stdout.splitlines()
+    error = json.loads(line)["error"]
+    assert (result.exit_code, error["code"]) == (exit_code, code or error["code"])
+    assert error["message"]
+
+
+def test_describe_shows_each_field_with_the_comment_of_the_contract() -> None:
+    said = workflows("describe", "createworkflow").stdout
+    assert "takes CreateWorkflowRequest\n  user_id  text\n      Owner of the workflow: 1 to" in said
+    listed = answer("describe", "--json")["methods"]
+    assert [each["name"] for each in listed] == [method.name for method in SERVICE.methods]
+    assert all(
+        part["comment"] for each in listed for part in (each, *each["takes"], *each["returns"])
+    )
+
+
+def test_text_of_others_cannot_reach_the_terminal_as_control(target: str) -> None:
+    evil = "\x1b[2J\u202egnp.exe"
+    request = json.dumps({"user_id": evil})
+    said = workflows("call", "ListWorkflows", request, "--target", target, "--metadata", "é=1")
+    assert "\x1b" not in said.output
+    created = json.dumps(NIGHTLY | {"user_id": "mallory", "name": "a\u202eb"})
+    refused = workflows("call", "CreateWorkflow", created, "--target", target)
+    listed = workflows("call", "ListWorkflows", '{"user_id": "mallory"}', "--target", target)
+    assert "\u202e" not in refused.output + listed.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        (["--help"], ("grpc", "rich", "pydantic", "psycopg", "structlog")),
+        (["serve", "--help"], ("grpc", "rich", "psycopg", "structlog")),
+        (["call", "Nope"], ("grpc", "pydantic_settings", "psycopg", "structlog")),
+        (["health", "--target", NOWHERE], ("pydantic_settings", "psycopg", "structlog")),
+    ],
+)
+def test_a_command_imports_only_what_it_needs(
+    arguments: list[str], unneeded: Sequence[str]
+) -> None:
+    program = (
+        "import atexit, sys; from infrastructure.cli.main import main;"
+        "atexit.register(lambda: print('modules:', *sys.modules)); main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False
+    )
+    imported = done.stdout.partition("modules:")[2].split()
+    assert imported
+    assert not set(unneeded) & set(imported)
+
+
+@pytest.mark.parametrize(("columns", "shape"), [(120, "table"), (60, "list")])
+def test_a_table_that_does_not_fit_a_terminal_gives_way_to_a_list(columns: int, shape: str) -> None:
+    headings = ("workflow", "state")
+    rows = [("x" * 70, "active")]
+    shown = on_terminal(
+        columns,
+        "from infrastructure.cli.printing import print_table, styled;"
+        f"print_table({headings}, [[styled(cell) for cell in row] for row in {rows}])",
+    )
+    assert ("workflow: " in shown) == (shape == "list")
+    assert "x" * 60 in shown
+    assert "…" not in shown
+
+
+def on_terminal(columns: int, program: str) -> str:
+    """What a program prints on a terminal of this width."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, columns))
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "", "NO_COLOR": "1"}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment):
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # Linux says so when the last writer is gone.
+            while piece := os.read(ours, 4096):
+                shown += piece
+    os.close(ours)
+    return shown.decode()

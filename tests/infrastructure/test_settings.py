@@ -1,9 +1,17 @@
 """What can be set, and what is refused with words that help."""
 
-import pytest
-from pydantic import ValidationError
+from pathlib import Path
 
-from infrastructure.settings import Settings
+import pytest
+
+from infrastructure.settings import (
+    Setting,
+    Settings,
+    SettingsRefused,
+    described,
+    load,
+    unknown_variables,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -15,10 +23,9 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def complaint(**given: object) -> str:
     """What is said about a setting that is refused."""
-    with pytest.raises(ValidationError) as refused:
-        Settings.model_validate(given)
-    [error] = refused.value.errors()
-    return str(error["msg"])
+    with pytest.raises(SettingsRefused) as refused:
+        load(**given)
+    return str(refused.value)
 
 
 def test_without_any_setting_it_serves_on_the_port_that_clients_know() -> None:
@@ -79,10 +86,48 @@ def test_what_is_no_port_is_refused_with_an_example(port: str) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"page_size": 0}, {"page_size": 1001}, {"workers": 0}, {"workers": 65}, {"page_sise": 5}],
+    [{"page_size": 0}, {"page_size": 1001}, {"workers": 0}, {"workers": 65}, {"page_size": "many"}],
 )
-def test_values_out_of_bounds_and_unknown_names_are_refused(setting: dict[str, int]) -> None:
-    assert complaint(**setting)
+def test_a_value_out_of_bounds_is_refused_with_its_source_and_the_bounds(
+    setting: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ((name, value),) = setting.items()
+    described_setting = next(each for each in described() if each.name == name)
+    rest = f": must be {described_setting.accepts}; left out, it is {described_setting.default}"
+    assert complaint(**setting) == f"{described_setting.flag} {value}{rest}"
+    monkeypatch.setenv(described_setting.variable, str(value))
+    assert complaint() == f"{described_setting.variable}={value}{rest}"
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in described():
+        monkeypatch.setenv(setting.variable, "")
+    assert load() == Settings.model_construct()
+
+
+def test_a_variable_that_is_no_setting_is_named_with_the_one_that_is_meant() -> None:
+    environment = {"WORKFLOWS_PAGE_SISE": "7", "WORKFLOWS_MOOD": "good", "WORKFLOWS_WORKERS": "2"}
+    assert unknown_variables(environment) == [
+        "WORKFLOWS_MOOD is no setting of this version; it is ignored",
+        "WORKFLOWS_PAGE_SISE is no setting; is WORKFLOWS_PAGE_SIZE meant?",
+    ]
+
+
+def test_the_readme_lists_every_setting_as_it_is() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    rows = [
+        f"| `{s.variable}` | `{s.flag}`{_switch(s)} | {s.meaning}{_accepts(s)} | `{s.default}` |"
+        for s in described()
+    ]
+    assert "\n".join(rows) in readme, "README.md needs:\n" + "\n".join(rows)
+
+
+def _switch(setting: Setting) -> str:
+    return f", `--no-{setting.flag.removeprefix('--')}`" if setting.is_switch else ""
+
+
+def _accepts(setting: Setting) -> str:
+    return f"; {setting.accepts}" if setting.accepts and not setting.is_switch else ""
 
 
 @pytest.mark.parametrize(
@@ -104,7 +149,6 @@ def test_a_database_is_accepted_in_every_form_and_its_password_never_shown(url: 
     "url", ["mysql://me:hunter2@db/x", "postgresql://me:hunter2@[db/x", "password=hunter2 nope"]
 )
 def test_an_unreadable_database_is_refused_without_showing_its_password(url: str) -> None:
-    with pytest.raises(ValidationError) as refused:
-        Settings.model_validate({"database_url": url})
-    assert "is no PostgreSQL URL or DSN such as" in str(refused.value)
-    assert "hunter2" not in str(refused.value)
+    said = complaint(database_url=url)
+    assert said.startswith("--database-url: is no PostgreSQL URL or DSN such as")
+    assert "hunter2" not in said

@@ -28,10 +28,10 @@ def answer(*arguments: str, stdin: bytes = b"") -> Any:
     return json.loads(result.stdout)
 
 
-def refusal(*arguments: str, stdin: bytes = b"", **environment: str) -> str:
+def refusal(*arguments: str, stdin: bytes = b"", exit_code: int = 1, **environment: str) -> str:
     """What a command that is refused says on stderr, on one line; it says nothing else."""
     result = workflows(*arguments, stdin=stdin, **environment)
-    assert (result.exit_code, result.stdout) == (1, "")
+    assert (result.exit_code, result.stdout) == (exit_code, "")
     assert isinstance(result.exception, SystemExit), f"unexpected: {result.exception!r}"
     return one_line(result.stderr)
 

@@ -52,10 +52,10 @@ class Service:
         """What the first line of output says. Raises NotStarted."""
         if self._announced is None:
             line = self._first_line()
-            if not line:
-                exit_code = self._process.wait(STOPPED_WITHIN)
-                raise NotStarted(exit_code, self.log())
-            self._announced = json.loads(line)
+            found = json.loads(line) if line else {"error": {"message": self.log()}}
+            if "error" in found:
+                raise NotStarted(self.wait(), found["error"]["message"])
+            self._announced = found
         return self._announced
 
     @property

@@ -4,16 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 from workflows import workflows_pb2 as pb
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
 from infrastructure.cli.options import Json, Target
-from infrastructure.cli.rendering import failures_shown
+from infrastructure.cli.printing import console, print_line_of_json, print_table, styled
+from infrastructure.cli.program import program
+from infrastructure.cli.refusing import calls_to
 from infrastructure.cli.seed.stories import Story, stories
 from infrastructure.cli.seed.storyteller import ANSWER_WITHIN, Storyteller
 from infrastructure.client.channel import connected
@@ -27,14 +26,13 @@ def seed(target: Target = DEFAULT_TARGET, as_json: Json = False) -> None:
 
     Running it again changes nothing, and finishes what was interrupted.
 
-    [bold]Examples[/bold]
-
-    workflows seed
-
-    workflows seed --target 127.0.0.1:50053 --json
+    \b
+    Examples:
+      workflows seed
+      workflows seed --target 127.0.0.1:50053 --json
     """
     told = stories()
-    with failures_shown(target, as_json=as_json), connected(target) as channel:
+    with calls_to(target), connected(target) as channel:
         service = WorkflowsServiceStub(channel)
         recorded = _tell(Storyteller(service), told, quiet=as_json)
         listed = {user: list(_all(service, user)) for user in sorted({s.user for s in told})}
@@ -45,10 +43,9 @@ def seed(target: Target = DEFAULT_TARGET, as_json: Json = False) -> None:
 
 
 def _tell(teller: Storyteller, told: Sequence[Story], *, quiet: bool) -> int:
-    """Tells the stories with progress on a terminal; how many steps were news to the service."""
-    console = Console(stderr=True)
+    """Tells the stories with progress on a terminal; returns how many steps were new."""
     recorded = 0
-    with _progress(console, quiet=quiet) as progress:
+    with _progress(quiet=quiet) as progress:
         task = progress.add_task("seeding", total=sum(1 + len(s.steps) for s in told), rate="")
         for story in told:
             recorded += teller.tell(story)
@@ -58,16 +55,17 @@ def _tell(teller: Storyteller, told: Sequence[Story], *, quiet: bool) -> int:
     return recorded
 
 
-def _progress(console: Console, *, quiet: bool) -> Progress:
+def _progress(*, quiet: bool) -> Progress:
+    out = console(errors=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=console,
+        console=out,
         transient=True,
-        disable=quiet or not console.is_terminal,
+        disable=quiet or not out.is_terminal,
     )
 
 
@@ -88,15 +86,15 @@ def _next(target: str, listed: Listed) -> Sequence[str]:
     user = min(listed)
     newest = listed[user][:1]
     return [
-        f"""workflows call ListWorkflows '{{"user_id": "{user}"}}'{there}""",
-        *(f"""workflows call GetWorkflowByID '{{"id": "{w.id}"}}'{there}""" for w in newest),
+        f"""{program()} call ListWorkflows '{{"user_id": "{user}"}}'{there}""",
+        *(f"""{program()} call GetWorkflowByID '{{"id": "{w.id}"}}'{there}""" for w in newest),
     ]
 
 
 def _print_json(target: str, recorded: int, listed: Listed) -> None:
     workflows = {user: [_plain(w) for w in theirs] for user, theirs in listed.items()}
     facts = {"target": target, "recorded": recorded, "workflows": workflows}
-    Console().print_json(data=facts | {"next": list(_next(target, listed))})
+    print_line_of_json(facts | {"next": list(_next(target, listed))})
 
 
 def _plain(workflow: pb.WorkflowsByUserIDResponse) -> dict[str, Any]:
@@ -106,41 +104,28 @@ def _plain(workflow: pb.WorkflowsByUserIDResponse) -> dict[str, Any]:
 
 
 def _print(target: str, recorded: int, listed: Listed) -> None:
-    console = Console()
-    console.print(_table(listed))
+    rows = [
+        (styled(user), *_cells(workflow)) for user, theirs in listed.items() for workflow in theirs
+    ]
+    print_table(("user", "workflow", "kind", "every", "build", "failures", "state"), rows)
+    out = console()
     news = f"{recorded} steps recorded." if recorded else "Nothing to do: all of it was there."
-    console.print(Text(f"{news} Deleted workflows are not listed; their history stays."))
-    console.print(Text("Try next:", "bold"))
+    out.print(f"{len(rows)} workflows. {news} Deleted ones are not listed; their history stays.")
+    out.print(styled("Try next:", "bold"))
     for line in _next(target, listed):
-        console.print(Text(f"  {line}", "cyan"), soft_wrap=True)
-
-
-def _table(listed: Listed) -> Table:
-    table = Table(box=SIMPLE_HEAD, show_footer=True, padding=(0, 1, 0, 0))
-    table.add_column("user")
-    table.add_column("workflow", footer=f"{sum(map(len, listed.values()))} in all")
-    table.add_column("kind")
-    table.add_column("every", justify="right")
-    table.add_column("build")
-    table.add_column("failures", justify="right")
-    table.add_column("state")
-    for user, theirs in listed.items():
-        for index, workflow in enumerate(theirs):
-            table.add_row("" if index else user, *_cells(workflow))
-        table.add_section()
-    return table
+        out.print(styled(f"  {line}", "cyan"))
 
 
 def _cells(workflow: pb.WorkflowsByUserIDResponse) -> Iterator[Text]:
     failures = workflow.consecutive_job_failures_count
     allowed = workflow.max_consecutive_job_failures_allowed
     builds = {"success": "green", "failed": "red", "building": "yellow"}
-    yield Text(workflow.name)
-    yield Text(workflow.kind)
-    yield Text(_duration(workflow.interval))
-    yield Text(workflow.build_status, builds.get(workflow.build_status, ""))
-    yield Text(f"{failures} of {allowed}", "red" if failures >= allowed else "")
-    yield Text("terminated", "red") if workflow.terminated_at else Text("active", "green")
+    yield styled(workflow.name)
+    yield styled(workflow.kind)
+    yield styled(_duration(workflow.interval))
+    yield styled(workflow.build_status, builds.get(workflow.build_status, ""))
+    yield styled(f"{failures} of {allowed}", "red" if failures >= allowed else "")
+    yield styled("terminated", "red") if workflow.terminated_at else styled("active", "green")
 
 
 def _duration(minutes: int) -> str:

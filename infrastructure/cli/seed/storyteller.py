@@ -1,4 +1,4 @@
-"""Tells a story to the service; what the service has heard before is not told again."""
+"""Tells stories to the service; steps that it recorded before are not repeated."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _OVER = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A place in a story: the workflow as it shall be there, and a key of the place's own."""
+    """A place in a story: the workflow as it is there, and a key of the place's own."""
 
     id: str
     workflow: Story
@@ -43,7 +43,7 @@ class Storyteller:
         self._service = service
 
     def tell(self, story: Story) -> int:
-        """Tells what the service has not heard; how many steps that was, creation included."""
+        """Tells the steps that are new. Returns how many those are, the creation included."""
         created, call = self._service.CreateWorkflow.with_call(
             _creation(story), timeout=ANSWER_WITHIN
         )
@@ -105,7 +105,7 @@ def _steps_after(version: int, story: Story, workflow_id: str) -> Iterator[tuple
 
 
 def _after(workflow: Story, step: Step) -> Story:
-    """The workflow as it shall be after a step."""
+    """The workflow as it is after a step."""
     if not isinstance(step, Change):
         return workflow
     return replace(

@@ -1,0 +1,66 @@
+"""The block that `workflows serve` prints when it is ready: where it is, and what to do next."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from infrastructure.address import DEFAULT_ADDRESS
+from infrastructure.cli.commands import COMMANDS
+from infrastructure.cli.printing import console, print_line_of_json, styled
+from infrastructure.cli.program import program
+from infrastructure.process.service import Serving
+
+AUTH = "no authentication, this machine only"
+
+
+def announce(serving: Serving, seconds: float, *, as_json: bool) -> None:
+    """Prints the block, or its facts as one line of JSON."""
+    if as_json:
+        print_line_of_json(_facts(serving, seconds))
+        return
+    out = console()
+    workers = f" · {serving.workers} workers" if serving.workers > 1 else ""
+    ready = f" {_version()}{workers} · ready in {seconds:.1f} s · Ctrl-C stops it"
+    out.print(styled("Workflows Service", "bold green").append(ready, "default"))
+    for name, value, remark in _rows(serving):
+        line = styled(f"  {name:<10} ", "bold").append_text(styled(value))
+        out.print(line.append(f"   {remark}", "dim") if remark else line)
+
+
+def _rows(serving: Serving) -> list[tuple[str, str, str]]:
+    shell = f"(shell: {program()} psql)" if serving.data_dir and "psql" in COMMANDS else ""
+    return [
+        ("gRPC", serving.address, AUTH),
+        ("database", serving.database, shell),
+        ("try", _seed(serving.address), ""),
+    ]
+
+
+def _facts(serving: Serving, seconds: float) -> dict[str, Any]:
+    return {
+        "version": _version(),
+        "address": serving.address,
+        "database": serving.database,
+        "data": str(serving.data_dir.resolve()) if serving.data_dir else "in that database",
+        "auth": AUTH,
+        "workers": serving.workers,
+        "ready_in_seconds": round(seconds, 3),
+        "next": _seed(serving.address),
+    }
+
+
+def _seed(address: str) -> str:
+    there = "" if address == DEFAULT_ADDRESS else f" --target {address}"
+    return f"{program()} seed{there}"
+
+
+def _version() -> str:
+    try:
+        return version("workflows-service")
+    except PackageNotFoundError:  # The sources run without being installed.
+        return "from sources"
+
+
+def first_start(data_dir: Path) -> str:
+    """What to say before a database is made, which takes longer than any later start."""
+    return f"first start: making a PostgreSQL in {data_dir}; this takes some 10 seconds, once"

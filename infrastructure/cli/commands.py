@@ -1,0 +1,30 @@
+"""The commands: one module each, imported only when it is used."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Where a command stands, and what it does in one line."""
+
+    module: str
+    summary: str
+
+    def load(self, name: str) -> Callable[..., Any]:
+        """The function that carries the command out."""
+        function: Callable[..., Any] = getattr(import_module(self.module), name)
+        return function
+
+
+COMMANDS = {
+    "serve": Command("infrastructure.cli.serve", "Serve until Ctrl-C or SIGTERM."),
+    "migrate": Command("infrastructure.cli.migrate", "Bring the database to today's schema."),
+    "seed": Command("infrastructure.cli.seed.command", "Fill the service with examples."),
+    "call": Command("infrastructure.cli.call", "Call a method of the service."),
+    "describe": Command("infrastructure.cli.describe", "Show what a method takes and returns."),
+    "health": Command("infrastructure.cli.health", "Tell whether the service is alive and ready."),
+}
+"""Every command by its name, in the order of the help."""
