@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from application.causes import new_events
 from application.ledger import LedgerDigests, check_repeat
-from application.ports import Change, LedgerEntry, LedgerKey, Loaded, Origin
+from application.ports import NO_FEED, Change, Feed, LedgerEntry, LedgerKey, Loaded, Origin
 from domain.commands import Command
 from domain.workflow import decide, replay
 
@@ -31,7 +31,8 @@ class Done:
     """The answer to a command that was accepted.
 
     `version` is the stream version that the answer reflects. `position` is the feed position up
-    to which the command's effect is contained. `replayed` is true if the ledger answered.
+    to which the command's effect is contained. `replayed` is true if the ledger answered. `feed`
+    is what the position counts in.
     """
 
     workflow_id: str
@@ -39,6 +40,7 @@ class Done:
     position: int
     threshold_reached: bool
     replayed: bool = False
+    feed: Feed = NO_FEED
 
 
 Outcome = Done | Exception
@@ -73,11 +75,11 @@ class Draft:
             answer = refusal
         self._answers.append((place, command.id, answer))
 
-    def settle(self, ends: Mapping[str, int]) -> dict[int, Outcome]:
+    def settle(self, ends: Mapping[str, int], feed: Feed) -> dict[int, Outcome]:
         """The outcomes by place, once the store has recorded the changes.
 
-        `ends` gives the feed position of the last event of each recorded change, by workflow id.
-        Commands that must be decided again are absent from the result.
+        `ends` gives the position of the last event of each recorded change by workflow id, and
+        `feed` what positions count in. Commands that must be decided again are absent.
         """
         outcomes: dict[int, Outcome] = {}
         for place, workflow_id, answer in self._answers:
@@ -85,9 +87,9 @@ class Draft:
                 continue
             change = self._changes.get(workflow_id)
             if change is None:
-                outcomes[place] = answer
+                outcomes[place] = _placed(answer, None, 0, feed)
             elif workflow_id in ends:
-                outcomes[place] = _placed(answer, change, ends[workflow_id])
+                outcomes[place] = _placed(answer, change, ends[workflow_id], feed)
         return outcomes
 
     def _decide(self, command: Command, origin: Origin, key: LedgerKey | None) -> Done | None:
@@ -125,9 +127,18 @@ def _repeated(entry: LedgerEntry) -> Done:
     )
 
 
-def _placed(answer: Outcome, change: Change, end: int) -> Outcome:
-    """The answer with its position in the feed, now that the change is recorded."""
-    if not isinstance(answer, Done) or answer.replayed:
+def _placed(answer: Outcome, change: Change | None, end: int, feed: Feed) -> Outcome:
+    """The answer with its place in the feed, now that the change, if there is one, is recorded."""
+    if not isinstance(answer, Done):
         return answer
-    position = change.position(answer.version, end)
-    return Done(answer.workflow_id, answer.version, position, answer.threshold_reached)
+    position = answer.position
+    if change is not None and not answer.replayed:
+        position = change.position(answer.version, end)
+    return Done(
+        answer.workflow_id,
+        answer.version,
+        position,
+        answer.threshold_reached,
+        answer.replayed,
+        feed,
+    )

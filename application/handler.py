@@ -78,7 +78,8 @@ class CommandHandler:
         for place, asked in waiting.items():
             draft.decide(place, asked, keys[place])
         changes = draft.changes
-        return draft.settle(self._store.append(changes) if changes else {})
+        ends = self._store.append(changes) if changes else {}
+        return draft.settle(ends, self._store.current_feed)
 
     def _load(self, waiting: Waiting, keys: Mapping[int, LedgerKey | None]) -> Loaded:
         commands = (asked.command for asked in waiting.values())

@@ -12,7 +12,24 @@ from domain.workflow import Workflow
 
 
 class StoreUnavailable(Exception):
-    """The store could not be reached; nothing was recorded, and a retry is safe."""
+    """The store cannot serve now; nothing was recorded.
+
+    The text is a sentence for callers, without its full stop. `reason` is a word for machines;
+    `retry` is true if the same may work soon; `why` is for those who run the service only.
+    """
+
+    def __init__(
+        self,
+        sentence: str = "The database cannot be reached",
+        *,
+        reason: str = "STORE_UNAVAILABLE",
+        retry: bool = True,
+        why: str = "",
+    ) -> None:
+        self.reason = reason
+        self.retry = retry
+        self.why = why or sentence
+        super().__init__(sentence)
 
 
 class OutcomeUnknown(Exception):
@@ -35,6 +52,25 @@ class Forgotten:
 
 
 FORGOTTEN = Forgotten()
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """What a position counts in: one feed of one epoch, written "number/epoch".
+
+    An epoch begins with a new database, and with a restore or a failover that lost something.
+    Positions of two epochs cannot be compared. There is one feed today, number 0.
+    """
+
+    epoch: int
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.epoch}"
+
+
+NO_FEED = Feed(0)
+"""Before the store was reached for the first time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +218,11 @@ class Loaded:
 
 class EventStore(Protocol):
     """Where the truth is."""
+
+    @property
+    def current_feed(self) -> Feed:
+        """What the positions of the last load or append count in."""
+        ...
 
     def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
         """The current streams and ledger entries, in at most one round trip.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from application import cursors
 from application.cursors import Cursors
 from application.ports import ListedView, View, WorkflowViews
 from domain import fields
@@ -55,8 +56,10 @@ class PageRequest:
     cursor: str
 
     def __post_init__(self) -> None:
-        """Raises InvalidFields if the user id is outside its bounds."""
-        fields.refuse_invalid(("user_id", fields.required_text(self.user_id)))
+        """Raises InvalidFields if the user id is outside its bounds, or the cursor is none."""
+        fields.refuse_invalid(
+            ("user_id", fields.required_text(self.user_id)), ("cursor", cursors.form(self.cursor))
+        )
 
 
 class Queries:

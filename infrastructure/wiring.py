@@ -13,10 +13,12 @@ from uuid_utils import uuid7
 from application.cursors import Cursors
 from application.draft import Done, Submission
 from application.handler import CommandHandler
+from application.identifiers import owned
 from application.ledger import LedgerDigests
 from application.ports import StoreUnavailable, View
 from application.queries import Lookup, Page, PageRequest, Queries
 from infrastructure.contract import SERVICE
+from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.identity.origin import Origins
@@ -73,7 +75,7 @@ def running(
     health = HealthServicer()
     server = Server(body(settings.wire), health, WireLimits(), shares_port=shares_port)
     with (
-        _store(settings, database) as store,
+        _store(settings, database, observer) as store,
         closing(server),  # Closed after the lanes have drained: what they finish is answered.
         _lanes(store, observer) as lanes,
         _doors(settings, store, lanes, health, server, observer, end) as port,
@@ -108,21 +110,23 @@ class _Store:
 
 
 @contextmanager
-def _store(settings: Settings, database: str) -> Iterator[_Store]:
+def _store(settings: Settings, database: str, observer: Observer) -> Iterator[_Store]:
     """The application over sessions of one database: each session is for one thread."""
     dsn = with_network_guards(database)
+    horizon = Horizon()
     with ExitStack() as stack:
 
         def session(*, keeps_plans: bool = False) -> Session:
-            return stack.enter_context(closing(Session(dsn, keeps_plans=keeps_plans)))
+            opened = Session(dsn, keeps_plans=keeps_plans, greet=horizon.look)
+            return stack.enter_context(closing(opened))
 
         def queries(session: Session) -> Queries:
             return Queries(PostgresViews(session), cursors, settings.page_size)
 
         log = stack.enter_context(closing(WorkflowLog(dsn)))
-        events = PostgresEventStore(session(keeps_plans=True), log, _now)
+        events = PostgresEventStore(session(keeps_plans=True), log, _now, horizon, observer)
         looking = session(keeps_plans=True)
-        cursors = Cursors(_secret(looking, "cursor"))
+        cursors = Cursors(_secret(looking, "cursor"), lambda: horizon.feed)
         digests = LedgerDigests(_secret(looking, "ledger"))
         asking = session()
         yield _Store(
@@ -238,5 +242,5 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _new_id() -> str:
-    return str(uuid7())
+def _new_id(user_id: str) -> str:
+    return owned(str(uuid7()), user_id)

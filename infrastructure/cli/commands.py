@@ -25,6 +25,7 @@ COMMANDS = {
     "seed": Command("infrastructure.cli.seed.command", "Fill the service with examples."),
     "call": Command("infrastructure.cli.call", "Call a method of the service."),
     "describe": Command("infrastructure.cli.describe", "Show what a method takes and returns."),
+    "epoch": Command("infrastructure.cli.epoch", "Begin a new epoch after a restore."),
     "health": Command("infrastructure.cli.health", "Tell whether the service is alive and ready."),
 }
 """Every command by its name, in the order of the help."""

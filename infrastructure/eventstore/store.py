@@ -11,6 +11,7 @@ from application.ports import (
     FORGOTTEN,
     AppendRefused,
     Change,
+    Feed,
     Forgotten,
     LedgerEntry,
     LedgerKey,
@@ -23,11 +24,13 @@ from application.ports import (
 from domain.events import WorkflowEvent
 from domain.workflow import Workflow, evolve
 from infrastructure.eventstore.append import parameters
+from infrastructure.eventstore.horizon import WOUND_BACK, Horizon, wound_back
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.settlement import settle
 from infrastructure.postgres.connection import BoundedConnection, array_of
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.rows import ROW_SHAPE, STATE_COLUMNS, workflow_of
+from infrastructure.telemetry.observer import InertObserver, Observer
 
 # A stream whose row is missing is found too, with an empty row: its events are there.
 LOAD_STREAMS = f"""
@@ -42,18 +45,33 @@ LOAD_LEDGER = """
     JOIN command_ledger AS l ON l.key = decode(asked.key, 'hex')
 """
 APPEND = """
-    SELECT last_position, left_out::text[]
-    FROM append_events_v1(%s, %s, %s, %s, %s, %b, %s, %s, %s)
+    SELECT last_position, current_epoch, left_out::text[]
+    FROM append_events_v1(%s, %s, %s, %s, %s, %s, %s, %b, %s, %s, %s)
 """
 
 
 class PostgresEventStore:
     """An EventStore on one session of its own: made for one thread that batches."""
 
-    def __init__(self, session: Session, log: WorkflowLog, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        log: WorkflowLog,
+        clock: Callable[[], datetime],
+        horizon: Horizon | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        """`horizon` is shared by all sessions of a process."""
         self._session = session
         self._log = log
         self._clock = clock
+        self._horizon = horizon or Horizon()
+        self._observer = observer or InertObserver()
+
+    @property
+    def current_feed(self) -> Feed:
+        """See EventStore.current_feed."""
+        return self._horizon.feed
 
     def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
         """See EventStore.load. A stream whose row is missing or outdated is replayed."""
@@ -76,6 +94,8 @@ class PostgresEventStore:
             except Error as error:
                 if self._session.is_lost():
                     return settle(self._session, append_id, fitting)
+                if error.sqlstate == WOUND_BACK:
+                    raise wound_back(self._horizon.position) from error
                 if isinstance(error, OperationalError):
                     raise StoreUnavailable("the database could not take the append") from error
                 raise AppendRefused("the database refused the append") from error
@@ -87,8 +107,11 @@ class PostgresEventStore:
     def _call(self, append_id: str, changes: Sequence[Change]) -> tuple[int, Sequence[str]]:
         batch = parameters(changes, self._clock())
         with self._session.connection().cursor() as cursor:
-            cursor.execute(APPEND, (append_id, *batch))
-            [(last_position, left_out)] = cursor.fetchall()
+            seen = (self._horizon.feed.epoch, self._horizon.position)
+            cursor.execute(APPEND, (append_id, *seen, *batch))
+            [(last_position, epoch, left_out)] = cursor.fetchall()
+        added = 0 if left_out else sum(len(change.events) for change in changes)
+        self._horizon.saw(epoch, last_position + added)
         return last_position, left_out
 
     def _stream(self, row: tuple[Any, ...]) -> Stream:

@@ -19,9 +19,19 @@ PAUSE = 0.5  # seconds
 class Session:
     """A connection that comes back by itself. Not for use by two threads at once."""
 
-    def __init__(self, dsn: str, *, keeps_plans: bool = False) -> None:
-        """With `keeps_plans`, a statement is planned once for all values it will ever get."""
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        keeps_plans: bool = False,
+        greet: Callable[[BoundedConnection], None] = lambda _: None,
+    ) -> None:
+        """With `keeps_plans`, a statement is planned once for all values it will ever get.
+
+        `greet` is called with each new connection; what it raises refuses the connection.
+        """
         self._dsn = dsn
+        self._greet = greet
         self._keeps_plans = keeps_plans
         self._connection: BoundedConnection | None = None
         self._unreachable_until = 0.0
@@ -34,12 +44,16 @@ class Session:
         """
         if self._connection is None:
             if time.monotonic() < self._unreachable_until:
-                raise StoreUnavailable("the database could not be reached just now")
+                raise StoreUnavailable("The database could not be reached just now")
             try:
                 self._connection = connect(self._dsn, keeps_plans=self._keeps_plans)
+                self._greet(self._connection)
             except Error as refused:
-                self._unreachable_until = time.monotonic() + PAUSE
-                raise StoreUnavailable("the database cannot be reached") from refused
+                self._refuse()
+                raise StoreUnavailable("The database cannot be reached") from refused
+            except StoreUnavailable:
+                self._refuse()
+                raise
         return self._connection
 
     def read(self, query: Callable[[BoundedConnection], T]) -> T:
@@ -53,14 +67,14 @@ class Session:
             return query(self.connection())
         except Error as error:
             if not self.is_lost():
-                raise StoreUnavailable("the database could not answer") from error
+                raise StoreUnavailable("The database could not answer") from error
             if time.monotonic() - started > AGAIN_WITHIN:
-                raise StoreUnavailable("the database does not answer") from error
+                raise StoreUnavailable("The database does not answer") from error
         try:
             return query(self.connection())
         except Error as error:
             self.is_lost()
-            raise StoreUnavailable("the database does not answer") from error
+            raise StoreUnavailable("The database does not answer") from error
 
     def is_lost(self) -> bool:
         """Whether the connection broke or fell silent; then it is closed and the next is new."""
@@ -70,6 +84,10 @@ class Session:
                 return False
         self.close()
         return True
+
+    def _refuse(self) -> None:
+        self._unreachable_until = time.monotonic() + PAUSE
+        self.close()
 
     def close(self) -> None:
         """Closes the connection, if there is one."""

@@ -165,6 +165,12 @@ def _not_served(reason: NotServed) -> Refusal:
     return Refusal(reason.code, str(reason), reason.reason, [_SOON] if reason.retry else [])
 
 
+def _store_unavailable(error: StoreUnavailable) -> Refusal:
+    hint = " Try again." if error.retry else ""
+    message = f"{error}; nothing was recorded.{hint}"
+    return Refusal(Code.UNAVAILABLE, message, error.reason, [_SOON] if error.retry else [])
+
+
 def _always(code: Code, reason: str, message: str, *, retry: bool) -> Callable[[Any], Refusal]:
     refusal = Refusal(code, message, reason, [_SOON] if retry else [])
     return lambda _: refusal
@@ -217,12 +223,7 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         "This server is stopping; nothing was recorded. Try again at another one.",
         retry=True,
     ),
-    StoreUnavailable: _always(
-        Code.UNAVAILABLE,
-        "STORE_UNAVAILABLE",
-        "The database cannot be reached; nothing was recorded. Try again.",
-        retry=True,
-    ),
+    StoreUnavailable: _store_unavailable,
     OutcomeUnknown: _always(
         Code.UNAVAILABLE,
         "OUTCOME_UNKNOWN",

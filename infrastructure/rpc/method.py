@@ -38,10 +38,10 @@ class LaneName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a command takes from outside its request: the time, a new id, and a setting."""
+    """What a command takes from outside its request: the time, a new id for an owner, a setting."""
 
     now: Callable[[], datetime]
-    new_id: Callable[[], str]
+    new_id: Callable[[str], str]
     terminate_at_threshold: bool
 
 

@@ -9,12 +9,15 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 from workflows_testing import strategies
 
-from application.cursors import Cursors
+from application.cursors import Cursors, form
+from application.ports import Feed
+from domain.errors import InvalidFields
 from domain.filters import Filters
 from tests.support.given import OWNER, STRANGER, fields_refused
 
 SECRET = bytes(range(32))
-CURSORS = Cursors(SECRET)
+FEED = Feed(1_795_345_200)
+CURSORS = Cursors(SECRET, lambda: FEED)
 FILTERS = Filters(query="night", kind="http", interval_min=5)
 CURSOR = CURSORS.write(OWNER, FILTERS, 42)
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -33,7 +36,7 @@ def test_a_cursor_leads_back_to_its_position(user_id: str, position: int, query:
 
 
 def test_every_process_with_the_same_secret_reads_it() -> None:
-    assert Cursors(SECRET).read(CURSOR, OWNER, replace(FILTERS)) == 42
+    assert Cursors(SECRET, lambda: FEED).read(CURSOR, OWNER, replace(FILTERS)) == 42
 
 
 def test_a_cursor_can_stand_in_any_text() -> None:
@@ -64,7 +67,20 @@ def test_a_cursor_of_other_filters_is_refused(differing: dict[str, Any]) -> None
 
 
 def test_a_cursor_of_another_secret_is_refused() -> None:
-    assert refused(CURSOR, cursors=Cursors(bytes(32)))
+    assert refused(CURSOR, cursors=Cursors(bytes(32), lambda: FEED))
+
+
+@pytest.mark.parametrize("feed", [Feed(FEED.epoch + 1), Feed(FEED.epoch, 1)], ids=str)
+def test_a_cursor_of_another_feed_is_refused_in_words(feed: Feed) -> None:
+    moved = Cursors(SECRET, lambda: feed)
+    with pytest.raises(InvalidFields, match=r"^cursor .* begin the list again"):
+        moved.read(CURSOR, OWNER, FILTERS)
+
+
+def test_the_form_of_a_cursor_can_be_judged_without_its_list() -> None:
+    assert form("") is None
+    assert form(CURSOR) is None
+    assert [form(CURSOR[:-1]), form(CURSOR + "="), form("x" * len(CURSOR) + "y")].count(None) == 0
 
 
 def test_neighbouring_fields_are_kept_apart() -> None:

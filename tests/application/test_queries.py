@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from application.cursors import Cursors
-from application.ports import ListedView, View
+from application.ports import Feed, ListedView, View
 from application.queries import MAX_PAGE_BYTES, Lookup, Page, PageRequest, Queries
 from domain.errors import InvalidFields, WorkflowNotFound
 from domain.events import WorkflowEvent
@@ -19,11 +19,14 @@ from tests.support.given import (
     STRANGER,
     created,
     deleted,
+    fields_refused,
     terminated,
     workflow,
 )
 
 MIB = 1024 * 1024
+
+GUESSED = "A" * 46  # the form of a cursor, and nothing more
 
 
 class Views:
@@ -61,7 +64,7 @@ def view(name: str, *later: WorkflowEvent, size: int = 0, user_id: str = OWNER) 
 
 
 def queries(*views: View, page_size: int = 2) -> Queries:
-    return Queries(Views(*views), Cursors(b"secret"), page_size)
+    return Queries(Views(*views), Cursors(b"secret", lambda: Feed(7)), page_size)
 
 
 def page(asked: Queries, cursor: str = "", filters: Filters | None = None) -> Page | Exception:
@@ -156,7 +159,7 @@ def test_in_one_batch_a_refused_lookup_harms_no_other() -> None:
 
 def test_one_batch_is_one_query_of_each_workflow_once() -> None:
     views = Views(ACTIVE)
-    asked = Queries(views, Cursors(b"secret"), 2)
+    asked = Queries(views, Cursors(b"secret", lambda: Feed(7)), 2)
     asked.look_up([Lookup.by_owner(ID, OWNER), Lookup.by_service(OTHER_ID), Lookup.by_service(ID)])
     assert [sorted(ids) for ids in views.asked] == [[ID, OTHER_ID]]
 
@@ -181,7 +184,11 @@ def test_list_names_a_bad_user(user_id: str) -> None:
 
 
 def test_list_names_a_bad_cursor() -> None:
-    assert bad_fields(page(queries(), "guessed")) == ["cursor"]
+    assert bad_fields(page(queries(), GUESSED)) == ["cursor"]
+
+
+def test_a_cursor_that_cannot_be_one_is_named_beside_other_bad_fields() -> None:
+    assert fields_refused(lambda: PageRequest("", Filters(), "x")) == ["user_id", "cursor"]
 
 
 def test_in_one_batch_each_page_is_of_its_own_list() -> None:
@@ -202,7 +209,7 @@ def test_in_one_batch_each_page_is_of_its_own_list() -> None:
 
 def test_in_one_batch_a_refused_page_harms_no_other() -> None:
     before, refused, after = queries(view("1")).pages(
-        [PageRequest(OWNER, Filters(), cursor) for cursor in ("", "guessed", "")]
+        [PageRequest(OWNER, Filters(), cursor) for cursor in ("", GUESSED, "")]
     )
     assert bad_fields(refused) == ["cursor"]
     assert [names(before), names(after)] == [["1"], ["1"]]

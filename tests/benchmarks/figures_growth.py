@@ -7,6 +7,7 @@ from workflows import workflows_pb2 as pb
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
 from application.cursors import Cursors
+from application.ports import Feed
 from infrastructure.rpc.workflows import convert
 from tests.benchmarks import bodies, growth, growth_rows
 from tests.benchmarks.figures_read import A_PAGE, LIST
@@ -25,6 +26,7 @@ LARGE_PAGE = 1000  # workflows, the most that the service can be told to put int
 
 DIRECT = [("grpc.enable_http_proxy", 0)]
 
+_EPOCH = "SELECT epoch FROM feed_epoch"
 _SECRET = "SELECT secret FROM service_secrets WHERE name = 'cursor'"
 _BEFORE_LAST_PAGE = """
     SELECT created_position FROM workflows WHERE user_id = %s AND deleted_at IS NULL
@@ -139,7 +141,10 @@ def _cursor_of_last_page(dsn: str) -> str:
     before = value(dsn, _BEFORE_LAST_PAGE, (growth_rows.BIG_USER, A_PAGE))
     request = pb.ListWorkflowsRequest(user_id=growth_rows.BIG_USER)
     secret = bytes(value(dsn, _SECRET))
-    return Cursors(secret).write(growth_rows.BIG_USER, convert.filters(request), before)
+    feed = Feed(value(dsn, _EPOCH))
+    return Cursors(secret, lambda: feed).write(
+        growth_rows.BIG_USER, convert.filters(request), before
+    )
 
 
 def _check_last_page(server: Server, dsn: str) -> None:

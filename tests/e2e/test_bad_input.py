@@ -191,8 +191,8 @@ def test_all_bad_fields_of_a_get_are_named_together(client: Client) -> None:
 
 
 def test_all_bad_fields_of_a_list_are_named_together(client: Client) -> None:
-    bad = named(lambda: client.page("", kind="cron", interval_min=-1))
-    assert bad == ["user_id", "filters.kind", "filters.interval_min"]
+    bad = named(lambda: client.page("", "guessed", kind="cron", interval_min=-1))
+    assert bad == ["user_id", "filters.kind", "filters.interval_min", "cursor"]
 
 
 def test_all_bad_filters_are_named_together(client: Client, user: str) -> None:

@@ -83,6 +83,13 @@ def test_a_read_carries_the_version_that_it_reflects(
     assert elsewhere.get_by_id(workflow_id).version == 2
 
 
+def test_a_position_says_what_it_counts_in(client: Client, user: str, shared_database: str) -> None:
+    epoch = value(shared_database, "SELECT epoch FROM feed_epoch")
+    created = client.create(user)
+    ended = client.terminate(created.message.id, user)
+    assert created.trailing["x-event-feed"] == ended.trailing["x-event-feed"] == f"0/{epoch}"
+
+
 def test_a_read_carries_no_position(client: Client, user: str) -> None:
     workflow_id = client.created(user)
     assert "x-event-position" not in client.get(workflow_id, user).trailing

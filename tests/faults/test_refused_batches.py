@@ -10,6 +10,7 @@ from application.ports import (
     AppendRefused,
     Change,
     EventStore,
+    Feed,
     LedgerKey,
     Loaded,
     OutcomeUnknown,
@@ -53,6 +54,11 @@ class FailingLater:
         self._store = store
         self._until = append
         self._fault = fault
+
+    @property
+    def current_feed(self) -> Feed:
+        """As the store."""
+        return self._store.current_feed
 
     def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
         """As the store."""

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import pytest
 
 from application.cursors import Cursors
-from application.ports import ListedView, StoreUnavailable, View
+from application.ports import Feed, ListedView, StoreUnavailable, View
 from application.queries import Lookup, Queries
 from domain.errors import WorkflowNotFound
 from domain.filters import Filters
@@ -62,7 +62,7 @@ def source() -> Source:
 @pytest.fixture
 def callers(source: Source) -> Iterator[Answers]:
     """Those who look something up; in the end all of them were answered once."""
-    queries = Queries(source, Cursors(b"secret"), page_size=2)
+    queries = Queries(source, Cursors(b"secret", lambda: Feed(7)), page_size=2)
     callers: Answers = Callers(Lane("lookups", queries.look_up, LOOKUPS))
     yield callers
     source.hold.open()

@@ -7,6 +7,7 @@ from hashlib import sha256
 from application.ports import (
     Change,
     EventStore,
+    Feed,
     LedgerEntry,
     LedgerKey,
     Loaded,
@@ -24,6 +25,11 @@ class MemoryEventStore:
         self.feed: list[tuple[str, NewEvent]] = []
         self.ledger: dict[LedgerKey, LedgerEntry] = {}
         self._streams: dict[str, Stream] = {}
+
+    @property
+    def current_feed(self) -> Feed:
+        """See EventStore.current_feed."""
+        return Feed(0)
 
     def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
         """See EventStore.load."""
@@ -83,6 +89,11 @@ class Troubled:
     damaged: dict[str, Exception] = field(default_factory=dict)
     loads: list[set[str]] = field(default_factory=list)
     appends: list[list[str]] = field(default_factory=list)
+
+    @property
+    def current_feed(self) -> Feed:
+        """See EventStore.current_feed."""
+        return self.store.current_feed
 
     def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
         """See EventStore.load."""

@@ -1,5 +1,7 @@
--- Appends the changes of one batch and returns the last position before it. If a stream has moved on
--- or a key is taken, records nothing and returns the workflows to leave out.
+-- Appends the changes of one batch and returns the last position before it, and its epoch. If a stream
+-- has moved on or a key is taken, records nothing and returns the workflows to leave out.
+-- Raises WF001 if the feed ends before a position that the caller has seen in this epoch: the
+-- database lost something. Raises WF002 if the append was settled as not recorded before it arrived.
 --
 -- What is new stands apart from what moved on: the row of a new workflow is inserted without a look
 -- for an old one, the row of a known one is updated in the columns that can change.
@@ -13,9 +15,10 @@
 -- events in one piece: from `start`, counted from 1, an event's state, its salt and its content.
 -- `restored` are the workflows whose row was missing or of another shape; they are among new_rows.
 CREATE FUNCTION append_events_v1(
-    this_append uuid, ids uuid[], base_versions bigint[], restored uuid[],
+    this_append uuid, seen_epoch bigint, seen_position bigint,
+    ids uuid[], base_versions bigint[], restored uuid[],
     new_events json, stored bytea, new_rows json, moved_rows json, new_entries json,
-    OUT last_position bigint, OUT left_out uuid[]
+    OUT last_position bigint, OUT current_epoch bigint, OUT left_out uuid[]
 )
 LANGUAGE plpgsql
 AS $$
@@ -25,13 +28,24 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT (SELECT coalesce(max(notification_id), 0) FROM workflow_events), array_agg(c.id)
-    INTO last_position, left_out
+    SELECT (SELECT coalesce(max(notification_id), 0) FROM workflow_events),
+           (SELECT epoch FROM feed_epoch), array_agg(c.id)
+    INTO last_position, current_epoch, left_out
     FROM unnest(ids, base_versions) AS c(id, base_version)
     LEFT JOIN workflows AS w ON w.id = c.id
     WHERE c.base_version <> coalesce(w.version, (
         SELECT max(v.originator_version) FROM workflow_events AS v WHERE v.originator_id = c.id
     ), 0);
+
+    IF last_position < seen_position AND current_epoch = seen_epoch THEN
+        RAISE EXCEPTION 'the feed ends at %, before %', last_position, seen_position
+            USING ERRCODE = 'WF001';
+    END IF;
+
+    IF EXISTS (SELECT FROM append_fences WHERE append_id = this_append) THEN
+        RAISE EXCEPTION 'append % was settled as not recorded', this_append
+            USING ERRCODE = 'WF002';
+    END IF;
 
     IF new_entries IS NOT NULL THEN
         SELECT left_out || array_agg(e.id) INTO left_out

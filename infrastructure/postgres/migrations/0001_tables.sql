@@ -87,6 +87,22 @@ CREATE INDEX workflows_by_interval ON workflows (user_id, interval_minutes)
 CREATE INDEX workflows_by_name ON workflows USING gin (user_id, name_folded gin_trgm_ops)
     WITH (gin_pending_list_limit = 512) WHERE deleted_at IS NULL;
 
+-- The epoch in which positions count: one row. Another epoch begins after a restore, or after a
+-- failover that lost something: positions and cursors of before then mean nothing any more. An epoch
+-- is named by the second in which it began, so that a restored database cannot use a name again.
+CREATE TABLE feed_epoch (
+    is_current boolean NOT NULL DEFAULT true CHECK (is_current) PRIMARY KEY,
+    epoch      bigint  NOT NULL
+);
+
+INSERT INTO feed_epoch (epoch) VALUES (extract(epoch FROM clock_timestamp())::bigint);
+
+-- Appends that were settled as not recorded: what is delivered late under such an id is refused.
+CREATE TABLE append_fences (
+    append_id uuid        NOT NULL PRIMARY KEY,
+    fenced_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- What all server processes on this database share, and must never change: `cursor` signs the
 -- cursors of lists, `ledger` keys the digests in the ledger.
 CREATE TABLE service_secrets (

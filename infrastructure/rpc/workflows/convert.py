@@ -5,6 +5,7 @@ Each function raises InvalidFields, which names every bad field.
 
 from workflows import workflows_pb2 as pb
 
+from application import cursors
 from application.queries import Lookup, PageRequest
 from domain import commands, fields
 from domain.errors import InvalidFields
@@ -22,7 +23,7 @@ def create(
 ) -> commands.CreateWorkflow:
     """A new workflow under a new id."""
     return commands.CreateWorkflow(
-        id=surroundings.new_id(),
+        id=surroundings.new_id(request.user_id),
         user_id=request.user_id,
         name=request.name,
         payload=request.payload,
@@ -120,7 +121,7 @@ def page_of_list(request: pb.ListWorkflowsRequest, _: Surroundings) -> PageReque
 
 
 def filters(request: pb.ListWorkflowsRequest) -> Filters:
-    """The filters of a list. A bad user is named beside bad filters."""
+    """The filters of a list. A bad user and a bad cursor are named beside bad filters."""
     wanted = request.filters
     try:
         return Filters(
@@ -133,4 +134,5 @@ def filters(request: pb.ListWorkflowsRequest) -> Filters:
         )
     except InvalidFields as refused:
         user = fields.violations([("user_id", fields.required_text(request.user_id))])
-        raise InvalidFields([*user, *refused.violations]) from refused
+        cursor = fields.violations([("cursor", cursors.form(request.cursor))])
+        raise InvalidFields([*user, *refused.violations, *cursor]) from refused

@@ -9,7 +9,7 @@ from workflows import workflows_pb2 as pb
 from application.draft import Done
 from application.ports import View
 from application.queries import Page
-from infrastructure.contract import POSITION_KEY, REPLAYED_KEY, VERSION_KEY
+from infrastructure.contract import FEED_KEY, POSITION_KEY, REPLAYED_KEY, VERSION_KEY
 from infrastructure.rpc.method import Rendered
 from infrastructure.wire.calls import Metadata
 
@@ -105,7 +105,11 @@ def _listed(view: View) -> pb.WorkflowsByUserIDResponse:
 
 
 def _written(done: Done) -> Metadata:
-    trailing = ((VERSION_KEY, str(done.version)), (POSITION_KEY, str(done.position)))
+    trailing = (
+        (VERSION_KEY, str(done.version)),
+        (POSITION_KEY, str(done.position)),
+        (FEED_KEY, str(done.feed)),
+    )
     return (*trailing, (REPLAYED_KEY, "true")) if done.replayed else trailing
 
 
