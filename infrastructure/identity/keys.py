@@ -1,0 +1,164 @@
+"""The public keys that tokens are verified with: a PEM or JWKS file, read again when it changes."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
+
+LEAST_RSA_BITS = 2048
+
+Key = RSAKey | ECKey | OKPKey
+_log = structlog.get_logger()
+
+
+class KeysUnusable(Exception):
+    """The file of keys cannot be read, or holds no key that may verify a token."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The usable keys of a file; `generation` grows each time that the file is read again."""
+
+    keys: Sequence[tuple[str, Key]]
+    generation: int
+
+    def candidates(self, kid: str | None, algorithm: str) -> Sequence[Key]:
+        """The keys that may have signed a token: of this id if it names one, of its algorithm."""
+        return [
+            key
+            for known, key in self.keys
+            if (kid is None or known in ("", kid)) and algorithm in algorithms_of(key)
+        ]
+
+
+class KeyFile:
+    """A file of public keys. A change that cannot be used is logged, and the old keys stay."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the file. Raises KeysUnusable."""
+        self._path = path
+        self._reading = Lock()
+        self._seen = _stamp(path)
+        self._set = KeySet(read_keys(path), 1)
+
+    def current(self) -> KeySet:
+        """The keys of the file as it is now."""
+        stamp = _stamp(self._path)
+        if stamp != self._seen:
+            with self._reading:
+                self._read_again(stamp)
+        return self._set
+
+    def _read_again(self, stamp: tuple[int, ...]) -> None:
+        if stamp == self._seen:
+            return  # Another thread has read it meanwhile.
+        try:
+            self._set = KeySet(read_keys(self._path), self._set.generation + 1)
+        except KeysUnusable as refused:
+            _log.error("keys unusable, the ones before stay", reason=str(refused))
+        else:
+            _log.info("keys read again", keys=len(self._set.keys))
+        self._seen = stamp
+
+
+def algorithms_of(key: Key) -> Sequence[str]:
+    """The signature algorithms that a key may be used with."""
+    if isinstance(key, RSAKey):
+        return ("RS256",)
+    return ("ES256",) if isinstance(key, ECKey) else ("Ed25519", "EdDSA")
+
+
+def read_keys(path: Path) -> Sequence[tuple[str, Key]]:
+    """The usable keys of a PEM or JWKS file, each with its id (empty in PEM).
+
+    A key of a JWKS that is of an unknown kind is skipped, with a log line. Raises KeysUnusable.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as unreadable:
+        raise KeysUnusable(f"{path} cannot be read: {unreadable.strerror}") from unreadable
+    found = [("", _pem(path, text))] if b"-----BEGIN" in text else _jwks(path, text)
+    if not found:
+        raise KeysUnusable(f"{path} holds no Ed25519, P-256 or RSA key of {LEAST_RSA_BITS} bits")
+    return found
+
+
+def _pem(path: Path, text: bytes) -> Key:
+    try:
+        public = load_pem_public_key(text)
+    except (ValueError, UnsupportedAlgorithm) as unreadable:
+        raise KeysUnusable(
+            f"{path} is no PEM of a public key; give one that begins with BEGIN PUBLIC KEY"
+        ) from unreadable
+    if isinstance(public, Ed25519PublicKey):
+        return OKPKey.import_key(text)
+    if isinstance(public, EllipticCurvePublicKey) and isinstance(public.curve, SECP256R1):
+        return ECKey.import_key(text)
+    if isinstance(public, RSAPublicKey) and public.key_size >= LEAST_RSA_BITS:
+        return RSAKey.import_key(text)
+    raise KeysUnusable(
+        f"{path} holds a key of another kind; Ed25519, P-256 or RSA of {LEAST_RSA_BITS} bits"
+        " or more is accepted"
+    )
+
+
+def _jwks(path: Path, text: bytes) -> Sequence[tuple[str, Key]]:
+    try:
+        listed = json.loads(text)["keys"]
+        return [pair for data in listed if (pair := _jwk(data)) is not None]
+    except (ValueError, KeyError, TypeError, AttributeError) as unreadable:
+        raise KeysUnusable(f'{path} is neither PEM nor a JWKS such as {{"keys": []}}') from (
+            unreadable
+        )
+
+
+def _jwk(data: Mapping[str, Any]) -> tuple[str, Key] | None:
+    """A key of a JWKS with its id, or None if it cannot verify tokens of ours."""
+    kid = str(data.get("kid", ""))
+    reason = _unusable(data)
+    if not reason:
+        try:
+            key = import_key(_public(data))
+            if isinstance(key, RSAKey | ECKey | OKPKey):
+                return kid, key
+        except (JoseError, ValueError) as refused:
+            reason = type(refused).__name__
+    _log.warning("key skipped", kid=kid, reason=reason)
+    return None
+
+
+def _unusable(data: Mapping[str, Any]) -> str:
+    """Why a JWK is skipped before it is read; empty if it is not."""
+    kind = (data.get("kty"), data.get("crv"))
+    if kind not in (("RSA", None), ("EC", "P-256"), ("OKP", "Ed25519")):
+        return f"unknown kind {kind[0]} {kind[1] or ''}".strip()
+    if data.get("use", "sig") != "sig":
+        return "not for signatures"
+    if kind[0] == "RSA" and len(str(data.get("n", ""))) * 6 < LEAST_RSA_BITS:  # It is base64.
+        return f"RSA below {LEAST_RSA_BITS} bits"
+    return ""
+
+
+def _public(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The public part of a JWK."""
+    return {name: data[name] for name in ("kty", "crv", "x", "y", "n", "e", "kid") if name in data}
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """What changes when the file does; all zero if it cannot be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (found.st_mtime_ns, found.st_size, found.st_ino)

@@ -1,0 +1,168 @@
+"""Bearer tokens: signed JSON Web Tokens, verified once and remembered until they expire."""
+
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from threading import Lock
+from typing import Any, TypeGuard
+
+from joserfc import jws
+from joserfc.errors import BadSignatureError, JoseError
+
+from application.access import Caller, Role
+from infrastructure.identity.keys import KeyFile, KeySet
+
+ALGORITHMS = ("Ed25519", "EdDSA", "ES256", "RS256")
+LEEWAY = 30  # seconds by which clocks may differ
+MAX_TOKEN_BYTES = 8 * 1024
+REMEMBERED = 10_000  # verified tokens
+
+
+class TokenRefused(Exception):
+    """A token does not say who calls.
+
+    `reason` is for the holder: it is only as telling as the token is proved to be genuine.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a token must say, and how its role is read.
+
+    `roles` maps the words of the claim `role_claim` to roles of this service.
+    """
+
+    issuers: Collection[str]
+    audiences: Collection[str]
+    role_claim: str
+    roles: Mapping[str, Role]
+
+
+class Tokens:
+    """Verifies tokens. Safe on any thread."""
+
+    def __init__(
+        self, keys: KeyFile, policy: Policy, clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock` gives seconds since 1970."""
+        self._keys = keys
+        self._policy = policy
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[Caller, float]] = OrderedDict()
+        self._generation = 0
+        self._changing = Lock()
+
+    def verify(self, token: str) -> Caller:
+        """Who the token speaks for. Raises TokenRefused."""
+        keys = self._keys.current()
+        if keys.generation != self._generation:
+            self._forget(keys.generation)
+        digest = sha256(token.encode()).digest()
+        known = self._known.get(digest)
+        if known is not None and self._clock() < known[1]:
+            return known[0]
+        caller, expires = self._verified(token, keys)
+        self._remember(digest, caller, expires)
+        return caller
+
+    def _forget(self, generation: int) -> None:
+        with self._changing:
+            self._known.clear()
+            self._generation = generation
+
+    def _remember(self, digest: bytes, caller: Caller, expires: float) -> None:
+        with self._changing:
+            self._known[digest] = (caller, expires)
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+
+    def _verified(self, token: str, keys: KeySet) -> tuple[Caller, float]:
+        claims = _signed_claims(token, keys)
+        expires = _times(claims, self._clock())
+        _one_of(claims, "iss", self._policy.issuers)
+        _one_of(claims, "aud", self._policy.audiences)
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not subject:
+            raise TokenRefused("the token has no sub; it must name who calls")
+        word = claims.get(self._policy.role_claim)
+        role = self._policy.roles.get(word) if isinstance(word, str) else None
+        if role is None:
+            raise TokenRefused(
+                f"the token's claim {self._policy.role_claim!r} gives no role;"
+                f" one of {', '.join(sorted(self._policy.roles))} is accepted"
+            )
+        token_id = claims.get("jti")
+        return (
+            Caller(claims["iss"], subject, role, token_id if isinstance(token_id, str) else ""),
+            expires,
+        )
+
+
+class _Registry(jws.JWSRegistry):
+    """The library's, without its warning that EdDSA has a newer name: issuers still use it."""
+
+    def get_alg(self, name: str) -> Any:
+        """The algorithm of this name. Raises KeyError for one that is not accepted here."""
+        if name not in ALGORITHMS:
+            raise KeyError(name)
+        return self.algorithms[name]
+
+
+_REGISTRY = _Registry(algorithms=ALGORITHMS)
+_NOT_GENUINE = "the token is not one that this service can verify"
+
+
+def _signed_claims(token: str, keys: KeySet) -> dict[str, Any]:
+    """The claims of a token whose signature holds. Raises TokenRefused.
+
+    A token that is not proved genuine is refused by one sentence, whatever is wrong with it.
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        raise TokenRefused(_NOT_GENUINE)
+    try:
+        header = jws.extract_compact(token.encode()).headers()
+        algorithm, kid = header.get("alg"), header.get("kid")
+        if algorithm not in ALGORITHMS or "crit" in header:
+            raise TokenRefused(_NOT_GENUINE)
+        for key in keys.candidates(kid if isinstance(kid, str) else None, algorithm):
+            with suppress(BadSignatureError):
+                signed = jws.deserialize_compact(token, key, registry=_REGISTRY)
+                claims = json.loads(signed.payload)
+                if isinstance(claims, dict):
+                    return claims
+    except (JoseError, ValueError) as malformed:
+        raise TokenRefused(_NOT_GENUINE) from malformed
+    raise TokenRefused(_NOT_GENUINE)
+
+
+def _times(claims: Mapping[str, Any], now: float) -> float:
+    """When the token expires. Raises TokenRefused if it has expired or is not valid yet."""
+    expires, begins = claims.get("exp"), claims.get("nbf", 0)
+    if not _is_moment(expires):
+        raise TokenRefused("the token has no exp; it must say when it expires")
+    if expires + LEEWAY <= now:
+        raise TokenRefused("the token has expired; get a new one")
+    if not _is_moment(begins) or begins - LEEWAY > now:
+        raise TokenRefused("the token is not valid yet; look at nbf and at the clocks")
+    return float(expires) + LEEWAY
+
+
+def _one_of(claims: Mapping[str, Any], name: str, accepted: Collection[str]) -> None:
+    value = claims.get(name)
+    values = value if isinstance(value, list) else [value]
+    if not any(isinstance(one, str) and one in accepted for one in values):
+        raise TokenRefused(f"the token's {name} is not one that this service accepts")
+    if name == "iss" and not isinstance(value, str):
+        raise TokenRefused("the token's iss must be one text")
+
+
+def _is_moment(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
