@@ -97,6 +97,11 @@ class Tiles:
         """The proof that leaf `index` is in the tree."""
         return inclusion_proof(index, self.size, self.subtree)
 
+    def proof(self, index: int, checkpoint: Note) -> str:
+        """The proof that leaf `index` is in the tree, as c2sp.org/tlog-proof writes it."""
+        path = "".join(f"{b64encode(step).decode()}\n" for step in self.inclusion(index))
+        return f"c2sp.org/tlog-proof@v1\nindex {index}\n{path}\n{checkpoint}"
+
     def consistency(self, old: int) -> list[bytes]:
         """The proof that the tree of `old` leaves begins this one."""
         return consistency_proof(old, self.size, self.subtree) if 0 < old < self.size else []

@@ -1,0 +1,89 @@
+"""The log read by libraries that we did not write: Go's checksum database and torchwood."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from infrastructure.tlog.notes import COSIGNATURE, SIGNATURE, Signer
+from infrastructure.tlog.tiles import TileLog, Tiles
+from infrastructure.tlog.witness import Witness
+
+SOURCE = Path(__file__).with_name("tlog_oracle")
+LOG = Signer("workflows.example/log", SIGNATURE, Ed25519PrivateKey.generate())
+WITNESS = Signer("witness.example", COSIGNATURE, Ed25519PrivateKey.generate())
+SIZE = 70_003
+
+
+@pytest.fixture(name="oracle", scope="module")
+def built_oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program that reads a log with those libraries."""
+    if shutil.which("go") is None:
+        pytest.skip("Go is not on this machine")
+    program = tmp_path_factory.mktemp("oracle") / "oracle"
+    built = subprocess.run(
+        ["go", "build", "-trimpath", "-o", program, "."],
+        cwd=SOURCE,
+        env=os.environ | {"CGO_ENABLED": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "proxy" in built.stderr or "dial" in built.stderr:
+        pytest.skip("the libraries cannot be fetched here")
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+@pytest.fixture(name="folder", scope="module")
+def log_with_proofs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log that a witness cosigned, a policy that asks for both, and some proofs."""
+    folder = tmp_path_factory.mktemp("log")
+    log = TileLog(folder / "log", LOG)
+    log.append(f"leaf {number}".encode() for number in range(SIZE))
+    log.publish()
+    cosigned = Witness(WITNESS, folder / "witness").cosign(folder / "log", LOG.verifier, 1)
+    (folder / "policy").write_text(f"log {LOG.verifier}\nwitness w {WITNESS.verifier}\nquorum w\n")
+    for index in (0, 255, 256, 65_536, SIZE - 1):
+        proof = Tiles(folder / "log", SIZE).proof(index, cosigned)
+        (folder / f"{index}.tlog-proof").write_text(proof)
+    return folder
+
+
+def judged(oracle: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """What the oracle says of a folder."""
+    proofs = sorted(folder.glob("*.tlog-proof"))
+    return subprocess.run(
+        [oracle, folder / "log", str(LOG.verifier), folder / "policy", *proofs],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_strangers_accept_the_log_its_cosignature_and_its_proofs(
+    oracle: Path, folder: Path
+) -> None:
+    judgement = judged(oracle, folder)
+
+    assert judgement.stdout == f"{SIZE} leaves and 5 proofs hold\n", judgement.stderr
+
+
+@pytest.mark.parametrize(
+    "changed",
+    ["log/checkpoint", "log/tile/0/100", "log/tile/entries/000", "0.tlog-proof"],
+)
+def test_strangers_refuse_a_changed_byte(
+    oracle: Path, folder: Path, tmp_path: Path, changed: str
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    file = copy / changed
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+    assert judged(oracle, copy).returncode != 0
