@@ -146,10 +146,7 @@ async def _body(request: Request) -> bytes:
 def _encoded(kind: type[Message], body: bytes) -> bytes:
     """The request of a JSON body, as a wire carries it. Raises _BodyRefused."""
     try:
-        document = json.loads(body)
-        if not isinstance(document, dict):
-            raise ParseError("it is no JSON object")
-        return ParseDict(document, kind()).SerializeToString()
+        return ParseDict(_object(body), kind()).SerializeToString()
     except (ParseError, ValueError, RecursionError) as unreadable:
         complaint = str(unreadable).partition("\n")[0][:500]
         fields = ", ".join(field.name for field in kind.DESCRIPTOR.fields)
@@ -158,6 +155,13 @@ def _encoded(kind: type[Message], body: bytes) -> bytes:
             f"The body is no {kind.DESCRIPTOR.name}: {complaint}."
             f" An object with {fields} is accepted.",
         ) from unreadable
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    document = json.loads(body)
+    if not isinstance(document, dict):
+        raise ParseError("it is no JSON object")
+    return document
 
 
 def _decoded(kind: type[Message], message: bytes) -> bytes:
