@@ -1,0 +1,69 @@
+"""Metrics: every moment that an observer sees leaves a number on the page that is scraped."""
+
+import os
+import subprocess
+import sys
+from inspect import getmembers, isfunction
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from infrastructure.telemetry.metrics import FOLDER, MetricsObserver, page
+from infrastructure.telemetry.observer import Observer
+
+SEEN = {
+    "call_ended": (("GetWorkflow", "OK", 0.02), {}),
+    "batch_taken": (("writes", 7, 5), {}),
+    "batch_finished": (("writes", 5, 0.2), {}),
+    "appended": ((3, 0.004), {}),
+    "conflicted": ((2,), {}),
+    "settled": ((), {"recorded": True}),
+    "session_lost": ((), {}),
+}
+LINES = {
+    "call_ended": 'rpc_server_call_duration_seconds_count{rpc_method="workflows.WorkflowsService/'
+    'GetWorkflow",rpc_status_code="OK"} 1.0',
+    "batch_taken": 'workflows_lane_waiting{lane="writes"} 7.0',
+    "batch_finished": 'workflows_batch_duration_seconds_sum{lane="writes"} 0.2',
+    "appended": "workflows_events_recorded_total 3.0",
+    "conflicted": "workflows_conflicts_total 2.0",
+    "settled": 'workflows_appends_settled_total{recorded="true"} 1.0',
+    "session_lost": "workflows_sessions_lost_total 1.0",
+}
+PROCESS = """
+from prometheus_client import CollectorRegistry
+from infrastructure.telemetry.metrics import MetricsObserver, page
+registry = CollectorRegistry()
+MetricsObserver(registry).appended(3, 0.1)
+print(page(registry).decode())
+"""
+
+
+@pytest.mark.parametrize(
+    "moment", [name for name, _ in getmembers(Observer, isfunction) if name[0] != "_"]
+)
+def test_each_moment_is_on_the_page(moment: str) -> None:
+    registry = CollectorRegistry()
+    positional, named = SEEN[moment]
+
+    getattr(MetricsObserver(registry), moment)(*positional, **named)
+
+    assert LINES[moment] in page(registry).decode().splitlines()
+
+
+def test_processes_that_share_a_folder_are_summed(tmp_path: Path) -> None:
+    environment = os.environ | {FOLDER: str(tmp_path)}
+
+    pages = [
+        subprocess.run(
+            [sys.executable, "-c", PROCESS],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    ]
+
+    assert "workflows_events_recorded_total 6.0" in pages[1].splitlines()
