@@ -77,7 +77,7 @@ bench: $(VENV)/.dev ## Measures speed beside references, writes tests/benchmarks
 	@$(BIN)/python -m tests.benchmarks $(if $(BEFORE),--before $(BEFORE))
 
 lock: ## Resolves the lock files anew (needs uv on the PATH).
-	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" pyproject.toml requirements-build.in -o requirements.lock
+	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --extra metrics pyproject.toml requirements-build.in -o requirements.lock
 	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --group dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## Removes the environment (never the data).
