@@ -33,6 +33,10 @@ class Settings(BaseSettings):
     listen: Annotated[
         str, Field(description="address to serve on; loopback only, without authentication")
     ] = DEFAULT_ADDRESS
+    http_listen: Annotated[
+        str | None,
+        Field(description="address of the HTTP door; loopback only, as above; unset: no HTTP"),
+    ] = None
     database_url: Annotated[
         SecretStr | None,
         Field(description="PostgreSQL 17 or newer, as a URL or DSN; unset: the embedded one"),
@@ -57,9 +61,11 @@ class Settings(BaseSettings):
         ),
     ] = "auto"
 
-    @field_validator("listen")
+    @field_validator("listen", "http_listen")
     @classmethod
-    def _loopback_only(cls, listen: str) -> str:
+    def _loopback_only(cls, listen: str | None) -> str | None:
+        if listen is None:
+            return None
         address = Address.parse(listen)
         if not address.is_loopback:
             raise ValueError(

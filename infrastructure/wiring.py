@@ -17,10 +17,12 @@ from application.identifiers import owned
 from application.ledger import LedgerDigests
 from application.ports import StoreUnavailable, View
 from application.queries import Lookup, Page, PageRequest, Queries
+from infrastructure.address import Address
 from infrastructure.contract import SERVICE
 from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
+from infrastructure.http.door import opened
 from infrastructure.identity.origin import Origins
 from infrastructure.lanes.batcher import Limits
 from infrastructure.lanes.lane import Lane
@@ -38,6 +40,7 @@ from infrastructure.rpc.workflows.methods import METHODS
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events, InertEvents
 from infrastructure.telemetry.observer import InertObserver, Observer
+from infrastructure.wire.calls import Method
 from infrastructure.wire.choice import body
 from infrastructure.wire.limits import Limits as WireLimits
 
@@ -78,16 +81,21 @@ def running(
         _store(settings, database, observer) as store,
         closing(server),  # Closed after the lanes have drained: what they finish is answered.
         _lanes(store, observer) as lanes,
-        _doors(settings, store, lanes, health, server, observer, end) as port,
+        _doors(settings, store, lanes, health, server, observer, end) as methods,
+        _http(settings, methods.served, lanes, shares_port=shares_port) as http_port,
     ):
-        yield Running(port, lambda: lanes.alive)
+        yield Running(methods.port, http_port, lambda: lanes.alive)
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A service that takes calls; `alive` says whether every thread still does its work."""
+    """A service that takes calls; `alive` says whether every thread still does its work.
+
+    `http_port` is None if HTTP is not served.
+    """
 
     port: int
+    http_port: int | None
     alive: Callable[[], bool]
 
 
@@ -170,6 +178,14 @@ def _lanes(store: _Store, observer: Observer) -> Iterator[_Lanes]:
             lane.drain()
 
 
+@dataclass(frozen=True, slots=True)
+class _Methods:
+    """The guarded methods, by full name, and the port on which gRPC serves them."""
+
+    served: Mapping[str, Method]
+    port: int
+
+
 @contextmanager
 def _doors(
     settings: Settings,
@@ -179,17 +195,32 @@ def _doors(
     server: Server,
     observer: Observer,
     end: _End,
-) -> Iterator[int]:
-    """The methods on their address, behind the gate; readiness beside them. Yields the port."""
+) -> Iterator[_Methods]:
+    """The methods on their address, behind the gate; readiness beside them."""
     readiness = Readiness(health, lambda: lanes.alive and store.answers(), end.events)
     gate = Gate()
     surroundings = Surroundings(_now, _new_id, settings.terminate_at_threshold)
     methods = answerers(METHODS, _entrances(lanes), surroundings)
+    served = guarded(SERVICE.full_name, methods, gate, observer)
     with ExitStack() as stack:
         stack.callback(readiness.stop)
-        port = server.start(settings.listen, guarded(SERVICE.full_name, methods, gate, observer))
+        port = server.start(settings.listen, served)
         stack.callback(_stop, server, gate, health, end)
-        yield port
+        yield _Methods(served, port)
+
+
+@contextmanager
+def _http(
+    settings: Settings, served: Mapping[str, Method], lanes: _Lanes, *, shares_port: bool
+) -> Iterator[int | None]:
+    """The same methods over HTTP, if that has an address. Yields the port."""
+    if settings.http_listen is None:
+        yield None
+        return
+    checks = {"threads": lambda: lanes.alive}
+    address = Address.parse(settings.http_listen)
+    with opened(address, SERVICE, served, checks, shares_port=shares_port) as door:
+        yield door.port
 
 
 def _entrances(lanes: _Lanes) -> Mapping[LaneName, Entrance]:

@@ -31,6 +31,7 @@ def _rows(serving: Serving) -> list[tuple[str, str, str]]:
     shell = f"(shell: {program()} psql)" if serving.data_dir and "psql" in COMMANDS else ""
     return [
         ("gRPC", serving.address, AUTH),
+        *([("HTTP", serving.http, "the same methods as JSON")] if serving.http else []),
         ("database", serving.database, shell),
         ("try", _seed(serving.address), ""),
     ]
@@ -40,6 +41,7 @@ def _facts(serving: Serving, seconds: float) -> dict[str, Any]:
     return {
         "version": _version(),
         "address": serving.address,
+        "http": serving.http,
         "database": serving.database,
         "data": str(serving.data_dir.resolve()) if serving.data_dir else "in that database",
         "auth": AUTH,

@@ -58,6 +58,7 @@ class HttpServer:
             ws="none",
             timeout_keep_alive=_KEEP_ALIVE,
         )
+        self.port: int = listening.getsockname()[1]
         self._server = uvicorn.Server(config)
         self._thread = Thread(
             target=self._server.run, kwargs={"sockets": [listening]}, name="http", daemon=True

@@ -1,11 +1,12 @@
 """The service as a whole, from its database to its last answer. Read it top to bottom."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from infrastructure.address import Address
+from infrastructure.http.door import DoorAddressInUse
 from infrastructure.postgres.database import Database, DatabaseUnusable, database
 from infrastructure.postgres.migrate import migrate
 from infrastructure.postgres.stored_functions import SchemaMismatch
@@ -17,16 +18,21 @@ from infrastructure.process.worker import serve_alone
 from infrastructure.rpc.server import AddressInUse
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
+from infrastructure.wiring import Running
 
-REFUSALS = (AddressRefused, AddressInUse, DatabaseUnusable, SchemaMismatch)
+REFUSALS = (AddressRefused, AddressInUse, DoorAddressInUse, DatabaseUnusable, SchemaMismatch)
 """What ends a start: each is a sentence with a way out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A service that is ready. `data_dir` is None unless the database is the embedded one."""
+    """A service that is ready, and its addresses; `http` is None if HTTP is not served.
+
+    `data_dir` is None unless the database is the embedded one.
+    """
 
     address: str
+    http: str | None
     database: str
     data_dir: Path | None
     workers: int
@@ -59,12 +65,17 @@ def _alone(
     announce: Callable[[Serving], None],
     stop: StopSignals,
 ) -> None:
-    def started(number: int) -> None:
+    def started(running: Running) -> None:
         stop.start_is_over()
-        address = str(Address(Address.parse(settings.listen).host, number))
-        announce(Serving(address, found.description, found.data_dir, 1))
+        address = _with_port(settings.listen, running.port)
+        http = settings.http_listen and _with_port(settings.http_listen, running.http_port or 0)
+        announce(Serving(address, http, found.description, found.data_dir, 1))
 
     serve_alone(settings, found.dsn, events, started, stop)
+
+
+def _with_port(address: str, number: int) -> str:
+    return str(Address(Address.parse(address).host, number))
 
 
 def _among_workers(
@@ -74,8 +85,10 @@ def _among_workers(
     announce: Callable[[Serving], None],
     stop: StopSignals,
 ) -> None:
-    with port.reserved(settings.listen) as address:
-        serving = Serving(address, found.description, found.data_dir, settings.workers)
-        shared = settings.model_copy(update={"listen": address})
+    with ExitStack() as stack:
+        address = stack.enter_context(port.reserved(settings.listen))
+        http = settings.http_listen and stack.enter_context(port.reserved(settings.http_listen))
+        serving = Serving(address, http, found.description, found.data_dir, settings.workers)
+        shared = settings.model_copy(update={"listen": address, "http_listen": http})
         stop.start_is_over()
         Supervisor(shared, found.dsn, events, lambda: announce(serving), stop).run()

@@ -24,14 +24,14 @@ def serve_alone(
     settings: Settings,
     dsn: str,
     events: Events,
-    started: Callable[[int], None],
+    started: Callable[[Running], None],
     stop: StopSignals,
 ) -> None:
-    """Serves alone on its port until it is asked to stop. Raises AddressInUse.
+    """Serves alone on its ports until it is asked to stop. Raises AddressInUse.
 
-    `started` is called once, with the port.
+    `started` is called once.
     """
-    _serve(settings, dsn, events, lambda service: started(service.port), stop, shares_port=False)
+    _serve(settings, dsn, events, started, stop, shares_port=False)
 
 
 def serve_among_others(settings: Settings, dsn: str, reports: Connection) -> None:

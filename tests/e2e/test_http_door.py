@@ -1,0 +1,57 @@
+"""The same service over HTTP: plain JSON in and out, beside gRPC."""
+
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from infrastructure.contract import SERVICE
+from tests.support.service import Service
+
+WORKFLOW = {
+    "user_id": "ada",
+    "name": "Nightly report",
+    "payload": '{"url": "https://example.org/report"}',
+    "kind": "http",
+    "interval": 1440,
+    "max_consecutive_job_failures_allowed": 3,
+    "idempotency_key": "nightly",
+}
+
+
+@pytest.fixture(params=["1", "2"], ids=["alone", "two-workers"])
+def service(serve: Callable[..., Service], request: pytest.FixtureRequest) -> Service:
+    """A service with an HTTP door, of one and of several processes."""
+    return serve(WORKFLOWS_HTTP_LISTEN="127.0.0.1:0", WORKFLOWS_WORKERS=request.param)
+
+
+@pytest.fixture
+def http(service: Service) -> Iterator[httpx.Client]:
+    """A client of its HTTP door."""
+    base = f"http://{service.announced['http']}"
+    with httpx.Client(base_url=base, trust_env=False, timeout=30) as client:
+        yield client
+
+
+def test_json_and_grpc_see_one_service(http: httpx.Client, service: Service) -> None:
+    path = f"/{SERVICE.full_name}"
+
+    created = http.post(f"{path}/CreateWorkflow", json=WORKFLOW)
+    again = http.post(f"{path}/CreateWorkflow", json=WORKFLOW)
+    workflow_id = created.json()["id"]
+    theirs = http.post(f"{path}/GetWorkflow", json={"id": workflow_id, "userId": "bob"})
+    found = service.client.get(workflow_id, "ada").message
+
+    assert (created.status_code, created.headers["trailer-x-workflow-version"]) == (200, "1")
+    assert again.json() == created.json()
+    assert again.headers["trailer-x-replayed"] == "true"
+    assert (theirs.status_code, theirs.json()["code"]) == (404, "not_found")
+    assert found.payload == WORKFLOW["payload"]
+    assert http.get("/readyz").json() == {"status": "ready", "failing": []}
+
+
+def test_a_refusal_names_every_bad_field(http: httpx.Client) -> None:
+    refused = http.post(f"/{SERVICE.full_name}/CreateWorkflow", json=WORKFLOW | {"name": ""})
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
+    assert "name" in refused.json()["message"]
