@@ -38,6 +38,7 @@ def test_without_any_setting_it_serves_on_the_port_that_clients_know() -> None:
 def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {
         "listen": "[::1]:7",
+        "http_listen": "[::1]:8",
         "database_url": "postgresql:///elsewhere",
         "data_dir": "elsewhere",
         "page_size": "7",
