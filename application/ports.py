@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NewType, Protocol
+from typing import NamedTuple, NewType, Protocol
 
 from domain.errors import WorkflowNotFound
 from domain.events import WorkflowEvent
@@ -45,6 +45,14 @@ class AppendRefused(Exception):
 
 class StoredDataDamaged(Exception):
     """A stored event or row cannot be read as what it claims to be."""
+
+
+class SearchTooBroad(Exception):
+    """Filters that are met too seldom among too many workflows to be answered in time."""
+
+
+OTHER_BYTES = 256
+"""Room for a listed workflow without its name and payload: id, times, counts and framing."""
 
 
 class Forgotten:
@@ -254,12 +262,32 @@ class View:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class ListedView:
-    """A view in a list, with the feed position of its creation: newest first is highest first."""
+class ListedWorkflow(NamedTuple):
+    """A workflow as a list shows it; its fields mean what they mean in Workflow.
 
-    view: View
+    `created_position` is the feed position of its creation: newest first is highest first.
+    """
+
+    id: str
+    name: str
+    payload: str
+    kind: str
+    build_status: str
+    interval: int
+    failures: int
+    max_failures: int
+    log_retention: bool
+    created_at: datetime
+    updated_at: datetime
+    terminated_at: datetime | None
     created_position: int
+
+
+class Slice(NamedTuple):
+    """Part of a list, newest workflow first, and whether others follow it."""
+
+    workflows: Sequence[ListedWorkflow]
+    more: bool
 
 
 class WorkflowViews(Protocol):
@@ -273,7 +301,12 @@ class WorkflowViews(Protocol):
         ...
 
     def page(
-        self, user_id: str, filters: Filters, before: int | None, limit: int
-    ) -> Sequence[ListedView]:
-        """A user's workflows that meet the filters, newest first, created before a position."""
+        self, user_id: str, filters: Filters, before: int | None, limit: int, room: int
+    ) -> Slice:
+        """A user's workflows that meet the filters, newest first, created before a position.
+
+        At most `limit` of them, and no more than fit into `room` bytes; the first one fits
+        whatever its size. A workflow takes its name, its payload and OTHER_BYTES. Raises
+        SearchTooBroad if they cannot be found within a reasonable number of rows or time.
+        """
         ...

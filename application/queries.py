@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from application import cursors
 from application.cursors import Cursors
-from application.ports import ListedView, View, WorkflowViews
+from application.ports import ListedWorkflow, SearchTooBroad, View, WorkflowViews
 from domain import fields
 from domain.errors import InvalidFields, WorkflowNotFound
 from domain.filters import Filters
@@ -13,15 +13,13 @@ from domain.workflow import visible
 
 MAX_PAGE_BYTES = 3 * 1024 * 1024
 """The most that a page holds, unless its first workflow is larger: clients accept 4 MiB."""
-OTHER_BYTES = 256
-"""Room for a listed workflow without its name and payload: id, times, counts and framing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
     """Part of a list, newest workflow first; the cursor is empty on the last page."""
 
-    views: Sequence[View]
+    workflows: Sequence[ListedWorkflow]
     cursor: str
 
 
@@ -80,7 +78,8 @@ class Queries:
         return [_seen(found.get(lookup.workflow_id), lookup) for lookup in batch]
 
     def pages(self, batch: Sequence[PageRequest]) -> list[Page | Exception]:
-        """The pages, one after the other; InvalidFields for a cursor of another list.
+        """The pages, one after the other; InvalidFields for a cursor of another list,
+        SearchTooBroad for filters that would take too long.
 
         Raises StoreUnavailable if one of them could not be read.
         """
@@ -93,14 +92,16 @@ class Queries:
                 before = self._cursors.read(asked.cursor, asked.user_id, asked.filters)
             except InvalidFields as refusal:
                 return refusal
-        # One more than a page holds: it shows whether another page follows.
-        listed = self._views.page(asked.user_id, asked.filters, before, self._page_size + 1)
-        count = _count_that_fits(listed, self._page_size)
-        page = [row.view for row in listed[:count]]
-        if count == len(listed):
-            return Page(page, "")
-        last = listed[count - 1].created_position
-        return Page(page, self._cursors.write(asked.user_id, asked.filters, last))
+        try:
+            found, more = self._views.page(
+                asked.user_id, asked.filters, before, self._page_size, MAX_PAGE_BYTES
+            )
+        except SearchTooBroad as refusal:
+            return refusal
+        if not more:
+            return Page(found, "")
+        last = found[-1].created_position
+        return Page(found, self._cursors.write(asked.user_id, asked.filters, last))
 
 
 def _seen(view: View | None, lookup: Lookup) -> View | Exception:
@@ -111,19 +112,3 @@ def _seen(view: View | None, lookup: Lookup) -> View | Exception:
     except WorkflowNotFound as hidden:
         return hidden
     return view
-
-
-def _count_that_fits(listed: Sequence[ListedView], page_size: int) -> int:
-    """How many of the listed workflows one page holds; the first one fits whatever its size."""
-    room = MAX_PAGE_BYTES
-    for count, row in enumerate(listed[:page_size]):
-        workflow = row.view.workflow
-        room -= _size(workflow.payload) + _size(workflow.name) + OTHER_BYTES
-        if room < 0 and count:
-            return count
-    return min(len(listed), page_size)
-
-
-def _size(text: str) -> int:
-    """The bytes of a text in UTF-8, without a copy of it in the usual case."""
-    return len(text) if text.isascii() else len(text.encode())

@@ -27,7 +27,7 @@ from infrastructure.identity.origin import Origins
 from infrastructure.lanes.batcher import Limits
 from infrastructure.lanes.lane import Lane
 from infrastructure.lanes.parallel import ParallelLanes
-from infrastructure.postgres.connection import with_network_guards
+from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.views import PostgresViews
 from infrastructure.rpc.dispatch import Entrance, answerers
@@ -48,6 +48,7 @@ WRITES = Limits()
 LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 MiB.
 LISTS = Limits(queue=1024, share=256, batch=1)
 LISTS_AT_ONCE = 3  # threads, each with a connection
+LIST_WITHIN = 1  # seconds that the database may look for a page
 
 STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
 
@@ -124,12 +125,20 @@ def _store(settings: Settings, database: str, observer: Observer) -> Iterator[_S
     horizon = Horizon()
     with ExitStack() as stack:
 
-        def session(*, keeps_plans: bool = False) -> Session:
-            opened = Session(dsn, keeps_plans=keeps_plans, greet=horizon.look)
+        def session(
+            *,
+            keeps_plans: bool = False,
+            greet: Callable[[BoundedConnection], None] = horizon.look,
+        ) -> Session:
+            opened = Session(dsn, keeps_plans=keeps_plans, greet=greet)
             return stack.enter_context(closing(opened))
 
         def queries(session: Session) -> Queries:
             return Queries(PostgresViews(session), cursors, settings.page_size)
+
+        def bound_lists(connection: BoundedConnection) -> None:
+            horizon.look(connection)
+            connection.execute(f"SET statement_timeout = '{LIST_WITHIN}s'")
 
         log = stack.enter_context(closing(WorkflowLog(dsn)))
         events = PostgresEventStore(session(keeps_plans=True), log, _now, horizon, observer)
@@ -140,7 +149,7 @@ def _store(settings: Settings, database: str, observer: Observer) -> Iterator[_S
         yield _Store(
             CommandHandler(events, digests),
             queries(looking),
-            [queries(session()) for _ in range(LISTS_AT_ONCE)],
+            [queries(session(greet=bound_lists)) for _ in range(LISTS_AT_ONCE)],
             lambda: _answers(asking),
         )
 

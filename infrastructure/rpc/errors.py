@@ -15,6 +15,7 @@ from application.handler import Contended
 from application.ports import (
     AppendRefused,
     OutcomeUnknown,
+    SearchTooBroad,
     StoredDataDamaged,
     StoreUnavailable,
 )
@@ -224,6 +225,13 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         retry=True,
     ),
     StoreUnavailable: _store_unavailable,
+    SearchTooBroad: _always(
+        Code.RESOURCE_EXHAUSTED,
+        "SEARCH_TOO_BROAD",
+        "This search is too broad to be answered in time."
+        " Search for three or more characters that fewer names share, or add filters.",
+        retry=False,
+    ),
     OutcomeUnknown: _always(
         Code.UNAVAILABLE,
         "OUTCOME_UNKNOWN",

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from application.cursors import Cursors
-from application.ports import Feed, ListedView, View
+from application.ports import Feed, ListedWorkflow, SearchTooBroad, Slice, View
 from application.queries import MAX_PAGE_BYTES, Lookup, Page, PageRequest, Queries
 from domain.errors import InvalidFields, WorkflowNotFound
 from domain.events import WorkflowEvent
@@ -24,7 +25,7 @@ from tests.support.given import (
     workflow,
 )
 
-MIB = 1024 * 1024
+TOO_BROAD = "too broad"  # what the double below does not find in time
 
 GUESSED = "A" * 46  # the form of a cursor, and nothing more
 
@@ -42,24 +43,33 @@ class Views:
         return {view.id: view for view in self._views if view.id in ids}
 
     def page(
-        self, user_id: str, filters: Filters, before: int | None, limit: int
-    ) -> Sequence[ListedView]:
-        """See WorkflowViews.page."""
+        self, user_id: str, filters: Filters, before: int | None, limit: int, room: int
+    ) -> Slice:
+        """See WorkflowViews.page; a page of this double has room for all that it holds."""
+        assert room == MAX_PAGE_BYTES
         listed = [
-            ListedView(view, position)
+            listed_as(view, position)
             for position, view in enumerate(self._views, 1)
             if view.workflow.user_id == user_id
             and view.workflow.deleted_at is None
             and filters.matches(view.workflow)
             and (before is None or position < before)
         ]
-        return listed[::-1][:limit]
+        if filters.query == TOO_BROAD:
+            raise SearchTooBroad
+        return Slice(listed[::-1][:limit], more=len(listed) > limit)
 
 
-def view(name: str, *later: WorkflowEvent, size: int = 0, user_id: str = OWNER) -> View:
-    """A workflow of this name, in a payload of this size where one is given."""
-    payload = '{"a":"%s"}' % ("x" * (size - 8)) if size else "{}"
-    history = created(name=name, payload=payload, user_id=user_id), *later
+def listed_as(view: View, position: int) -> ListedWorkflow:
+    """A workflow as a list shows it."""
+    values: dict[str, Any] = {"id": view.id, "created_position": position}
+    fields = [name for name in ListedWorkflow._fields if name not in values]
+    return ListedWorkflow(**values, **{name: getattr(view.workflow, name) for name in fields})
+
+
+def view(name: str, *later: WorkflowEvent, user_id: str = OWNER) -> View:
+    """A workflow of this name."""
+    history = created(name=name, user_id=user_id), *later
     return View(name, workflow(*history), len(history))
 
 
@@ -76,7 +86,7 @@ def page(asked: Queries, cursor: str = "", filters: Filters | None = None) -> Pa
 def names(answer: Page | Exception) -> list[str]:
     """The names on a page."""
     assert isinstance(answer, Page)
-    return [view.workflow.name for view in answer.views]
+    return [workflow.name for workflow in answer.workflows]
 
 
 def pages(asked: Queries, filters: Filters | None = None) -> list[list[str]]:
@@ -247,18 +257,9 @@ def test_a_cursor_does_not_serve_another_list() -> None:
     assert bad_fields(page(asked, first.cursor, Filters(query="1"))) == ["cursor"]
 
 
-def test_a_page_ends_early_where_its_payloads_would_be_too_large() -> None:
-    views = [view(str(number), size=MIB - 512) for number in range(5)]
-    assert MAX_PAGE_BYTES == 3 * MIB
-    assert pages(queries(*views, page_size=50)) == [["4", "3", "2"], ["1", "0"]]
-
-
-def test_a_page_ends_early_where_its_names_would_be_too_large() -> None:
-    many = [f"{number:04}{'🚀' * 251}" for number in range(4000)]
-    first, *_ = pages(queries(*map(view, many), page_size=4000))
-    assert sum(len(name.encode()) for name in first) < MAX_PAGE_BYTES
-
-
-def test_a_page_holds_one_workflow_however_large() -> None:
-    views = [view(str(number), size=4 * MIB) for number in range(2)]
-    assert pages(queries(*views, page_size=50)) == [["1"], ["0"]]
+def test_a_search_that_is_too_broad_harms_no_other() -> None:
+    too_broad, other = queries(view("1")).pages(
+        [PageRequest(OWNER, Filters(query=query), "") for query in (TOO_BROAD, "1")]
+    )
+    assert isinstance(too_broad, SearchTooBroad)
+    assert names(other) == ["1"]

@@ -107,6 +107,7 @@ ROWS: list[Row] = [
         [],
         False,
     ),
+    (ports.SearchTooBroad("x"), Code.RESOURCE_EXHAUSTED, "SEARCH_TOO_BROAD", [], False),
     (ports.OutcomeUnknown("x"), Code.UNAVAILABLE, "OUTCOME_UNKNOWN", [_RETRY], False),
     (ports.StoredDataDamaged("x"), Code.DATA_LOSS, "STORED_DATA_DAMAGED", [], False),
     (ports.AppendRefused("x"), Code.INTERNAL, "APPEND_REFUSED", [], False),

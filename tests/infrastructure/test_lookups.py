@@ -1,11 +1,11 @@
 """Lookups that arrive together become one query, and none sees less than it may."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 
 import pytest
 
 from application.cursors import Cursors
-from application.ports import Feed, ListedView, StoreUnavailable, View
+from application.ports import Feed, Slice, StoreUnavailable, View
 from application.queries import Lookup, Queries
 from domain.errors import WorkflowNotFound
 from domain.filters import Filters
@@ -37,8 +37,8 @@ class Source:
         return {id_: view(id_) for id_ in ids if id_ != "missing"}
 
     def page(
-        self, user_id: str, filters: Filters, before: int | None, limit: int
-    ) -> Sequence[ListedView]:
+        self, user_id: str, filters: Filters, before: int | None, limit: int, room: int
+    ) -> Slice:
         """See WorkflowViews.page."""
         raise NotImplementedError
 
