@@ -1,24 +1,27 @@
 """Processes that end at the wrong moment: what was acknowledged stays, nothing happens twice."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
+from random import SystemRandom
 
-import grpc
 import pytest
+from workflows_testing.checks import check, check_reads
+from workflows_testing.workload import Workload
 
 from tests.faults.conftest import EMPTY
-from tests.faults.load import Load, assert_nothing_lost_or_doubled, load
+from tests.faults.nemesis import BACKENDS, SOME_CALLS, TERMINATE, Nemesis, serving
 from tests.faults.own_server import OwnServer
 from tests.faults.writers import writer
-from tests.support.database import execute, value
+from tests.support.database import execute, select, value
 from tests.support.given import ID, create, increment
-from tests.support.records import assert_consistent, events_of
+from tests.support.records import assert_consistent, events_of, log_of, shown
 from tests.support.service import Service
 from tests.support.waiting import until
 
-BACKENDS = "FROM pg_stat_activity WHERE application_name = 'workflows'"
-TERMINATE = f"SELECT pg_terminate_backend(pid) {BACKENDS} AND datname = current_database()"
+EXPECTED = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "NOT_FOUND", "FAILED_PRECONDITION"}
+NEW = "SELECT notification_id FROM workflow_events WHERE notification_id > %s ORDER BY 1"
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +38,19 @@ def own_database(server: OwnServer) -> str:
     return server.dsn
 
 
-def refused_once_more(working: Load) -> Callable[[], bool]:
-    """Whether a call was refused since now."""
-    before = working.refused
-    return lambda: working.refused > before
+@contextmanager
+def closing_all(services: list[Service]) -> Iterator[None]:
+    """Ends the processes that the list holds at the end."""
+    try:
+        yield
+    finally:
+        for service in services:
+            service.close()
+
+
+def new_positions(database: str, after: Sequence[int]) -> Sequence[int]:
+    """What a follower of the feed reads next."""
+    return [position for (position,) in select(database, NEW, max(after, default=0))]
 
 
 def test_a_session_ended_between_two_batches_is_replaced(database: str) -> None:
@@ -77,45 +89,23 @@ def test_an_append_that_is_stored_while_its_session_ends_counts_once(own_databas
     assert_consistent(own_database)
 
 
-def test_a_crash_of_the_database_under_load_loses_nothing_acknowledged(
+def test_faults_of_servers_and_backends_lose_double_and_hide_nothing(
     server: OwnServer, own_database: str
 ) -> None:
-    with Service("--database-url", own_database) as service:
-        with load(service.client) as working:
-            for _ in range(2):
-                working.reaches(60)
-                server.crash()
-                until(refused_once_more(working))
-                server.start()
-            working.reaches(60)
-        assert set(working.refusals) == {grpc.StatusCode.UNAVAILABLE}
-        assert_nothing_lost_or_doubled(working, own_database)
-        assert_consistent(own_database)
-
-
-def test_sessions_ended_at_random_under_load_lose_and_double_nothing(database: str) -> None:
-    with Service("--database-url", database) as service, load(service.client) as working:
-        for _ in range(20):
-            working.reaches(10)
-            execute(database, TERMINATE)
-        working.reaches(10)
-    assert set(working.refusals) <= {grpc.StatusCode.UNAVAILABLE}
-    assert_nothing_lost_or_doubled(working, database)
-    assert_consistent(database)
-
-
-def test_a_killed_server_leaves_whole_batches_and_its_unknown_calls_can_be_repeated(
-    database: str,
-) -> None:
-    with Service("--database-url", database) as killed, load(killed.client) as working:
-        working.reaches(100)
-        killed.kill()
-    assert_nothing_lost_or_doubled(working, database)
-    assert_consistent(database)
-    with Service("--database-url", database) as restarted:
-        for workflow, job in working.asked:
-            known = (workflow, job) in working.acknowledged
-            assert restarted.client.increment(workflow, job).replayed or not known
-            working.acknowledged.add((workflow, job))
-    assert_nothing_lost_or_doubled(working, database)
-    assert_consistent(database)
+    seed = int(os.environ.get("NEMESIS_SEED") or SystemRandom().getrandbits(32))
+    print(f"NEMESIS_SEED={seed}")  # noqa: T201 - shown if the test fails
+    services = [serving(own_database), serving(own_database)]
+    addresses = [service.address for service in services]
+    positions: list[int] = []
+    with closing_all(services), Workload(addresses, seed, within=1) as workload:
+        for fault in Nemesis(seed, server, services, workload.reaches).faults:
+            print(fault.__name__)  # noqa: T201 - as above
+            workload.reaches(SOME_CALLS)
+            fault()
+            workload.reaches(SOME_CALLS)
+            positions += new_positions(own_database, after=positions)
+    calls = workload.recorder.calls
+    assert {call.code for call in calls} <= {"", "OK", *EXPECTED}
+    assert check(calls, log_of(own_database), [positions]) == []
+    assert check_reads(calls, shown(own_database)) == []
+    assert_consistent(own_database)

@@ -1,9 +1,11 @@
 """What the database holds, read past the service: events, rows, ledger, and their agreement."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from typing import cast
+from typing import Any, cast
+
+from workflows_testing.history import LogEntry
 
 from application.ports import Forgotten, RecordedEvent
 from domain.workflow import replay
@@ -46,6 +48,43 @@ def assert_consistent(dsn: str) -> None:
         assert (created_position, position) == (first.position, last.position)
     assert positions_are_gapless(dsn)
     assert value(dsn, _LEDGER_ASTRAY) == 0
+
+
+def log_of(dsn: str) -> Sequence[LogEntry]:
+    """The whole log, as the history checker reads it."""
+    recorded = [event for stream in _streams(dsn).values() for event in stream]
+    return [_entry(event) for event in sorted(recorded, key=lambda event: event.position)]
+
+
+def shown(dsn: str) -> Callable[[str, int], Mapping[str, Any]]:
+    """What a read of a workflow at a version must show: the fold of its events."""
+    streams = _streams(dsn)
+
+    def fold(workflow_id: str, version: int) -> Mapping[str, Any]:
+        events = [e.event for e in streams[workflow_id][:version]]
+        workflow = replay(event for event in events if not isinstance(event, Forgotten))
+        assert workflow is not None
+        right = {
+            "interval": workflow.interval,
+            "build_status": workflow.build_status,
+            "consecutive_job_failures_count": workflow.failures,
+            "generation": workflow.generation,
+        }
+        return {name: value or None for name, value in right.items()}
+
+    return fold
+
+
+def _entry(recorded: RecordedEvent) -> LogEntry:
+    assert not isinstance(recorded.event, Forgotten)
+    assert not isinstance(recorded.metadata, Forgotten)
+    return LogEntry(
+        workflow_id=recorded.workflow_id,
+        version=recorded.version,
+        position=recorded.position,
+        name=recorded.event.stored_name,
+        request_id=recorded.metadata.origin.request_id,
+    )
 
 
 def _streams(dsn: str) -> Mapping[str, Sequence[RecordedEvent]]:

@@ -5,6 +5,7 @@ strategies  commands and events as Hypothesis strategies
 machine     a state machine for a running service, held against `model`
 client      a client with decoded errors
 recording   the same client, which records every call into a history
+workload    clients at work, drawn from a seed
 history     calls and log entries as plain data, and their files
 checks      what every history must hold
 

@@ -69,17 +69,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
-    """One event as the service's log has it; `name` is its stored name without a version.
-
-    `key` is the idempotency key or the job id that the event carries, empty without one.
-    """
+    """One event as the service's log has it; `request_id` is that of the call that led to it."""
 
     workflow_id: str
     version: int
     position: int
     name: str
     request_id: str
-    key: str = ""
 
 
 def write(calls: Iterable[Call], file: TextIO) -> None:
