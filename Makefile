@@ -8,7 +8,7 @@ PORT ?= 50052
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 
-.PHONY: help run test lint types layers proto proto-check proto-image unit e2e fast pythons bench lock clean
+.PHONY: help run test mutants rows lint types layers proto proto-check proto-image unit e2e fast pythons bench lock clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,12 @@ pythons: ## Runs the fast tests on every supported Python that is on this machin
 
 e2e: $(VENV)/.dev ## Runs the end-to-end tests; WORKFLOWS_WIRE=handled on the other body of the wire.
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile tests/e2e
+
+mutants: $(VENV)/.dev ## Puts small mistakes into the modules that decide: fast tests must notice them (minutes; FILES="..." for some).
+	@$(BIN)/python -W ignore -m tests.mutants $(FILES)
+
+rows: $(VENV)/.dev ## Deletes each row of the tables that the service stands on: a test must fail each time.
+	@$(BIN)/python -W ignore -m tests.mutants.rows
 
 proto: $(VENV)/.dev ## Generates the stubs from proto/.
 	@$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \

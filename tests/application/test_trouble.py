@@ -125,6 +125,16 @@ def test_a_command_that_is_overtaken_too_often_gives_up_having_done_nothing(
     assert memory.history(ID) == [created(), failed(1, at=LATER), failed(2, at=LATER)]
 
 
+def test_a_command_that_is_overtaken_for_too_long_gives_up(
+    watched: Troubled, memory: MemoryEventStore
+) -> None:
+    handle(CommandHandler(memory, DIGESTS), create())
+    watched.before_append = [lambda: elsewhere(memory, increment())] * 2
+    (outcome,) = handle(CommandHandler(watched, DIGESTS, within=-1.0), terminate())
+    assert isinstance(outcome, Contended)
+    assert watched.appends == [[ID]]
+
+
 def test_the_last_attempt_can_still_succeed(watched: Troubled, memory: MemoryEventStore) -> None:
     handle(CommandHandler(memory, DIGESTS), create())
     watched.before_append = [lambda: elsewhere(memory, increment())] * 2
@@ -147,7 +157,6 @@ ANY_FAULT = pytest.mark.parametrize(
 @ANY_FAULT
 @pytest.mark.parametrize("place", range(5))
 def test_a_command_that_cannot_be_appended_fails_alone(
-    handler: CommandHandler,
     watched: Troubled,
     memory: MemoryEventStore,
     place: int,
@@ -155,7 +164,7 @@ def test_a_command_that_cannot_be_appended_fails_alone(
 ) -> None:
     ids = [str(UUID(int=UUID(ID).int + number)) for number in range(5)]
     watched.poison = {ids[place]: fault}
-    outcomes = handle(handler, *(create(id=i) for i in ids))
+    outcomes = handle(CommandHandler(watched, DIGESTS, attempts=1), *(create(id=i) for i in ids))
     assert outcomes.pop(place) is fault
     assert [type(outcome) for outcome in outcomes] == [Done] * 4
     assert [memory.history(i) for i in ids if i != ids[place]] == [[created()]] * 4

@@ -229,6 +229,27 @@ def test_who_waits_and_who_is_worked_on_is_unanswered() -> None:
     assert (machine.waiting, machine.unanswered) == (2, 3)
     machine.finished(0.0)
     assert (machine.waiting, machine.unanswered) == (0, 2)
+    machine.finished(0.0)
+    assert (machine.waiting, machine.unanswered) == (0, 0)
+
+
+def test_nobody_is_unanswered_before_anybody_has_come() -> None:
+    assert (idle().waiting, idle().unanswered) == (0, 0)
+
+
+def test_the_limits_are_those_that_were_measured() -> None:
+    """Whoever changes one of them measures again, and changes it here too."""
+    assert Limits() == Limits(
+        queue=4096,
+        queue_bytes=64_000_000,
+        share=1024,
+        share_bytes=16_000_000,
+        batch=256,
+        batch_bytes=4_000_000,
+        turn=16_384,
+        linger=0.008,
+        company=48,
+    )
 
 
 def test_nobody_lingers_after_a_batch_of_one() -> None:
