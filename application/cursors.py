@@ -3,8 +3,9 @@
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import fields
 from hashlib import sha256
+from operator import attrgetter
 from struct import Struct
 
 from application.ports import Feed
@@ -21,6 +22,8 @@ _OTHER_LIST = (
 _OTHER_FEED = (
     "was given out before the database was restored or replaced; begin the list again without one"
 )
+
+_values = attrgetter(*[field.name for field in fields(Filters)])
 
 
 class Cursors:
@@ -53,7 +56,7 @@ class Cursors:
         return int(position)
 
     def _signature(self, user_id: str, filters: Filters, place: bytes) -> bytes:
-        bound = "\0".join(map(str, (user_id, *astuple(filters)))).encode()
+        bound = "\0".join(map(str, (user_id, *_values(filters)))).encode()
         return hmac.digest(self._secret, place + bound, sha256)[:_SIGNATURE_BYTES]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 
 from google.protobuf.message import Message
 from workflows import workflows_pb2 as pb
@@ -83,28 +84,36 @@ def any_workflow(view: View) -> Rendered:
 def page(found: Page) -> Rendered:
     """A page of a list.
 
-    Filling messages that are there already, field by field, takes two thirds of the time that
-    making each with all its fields takes.
+    Written for speed, since a page has many workflows: messages that are there already are filled
+    field by field, defaults are left out, and what a page shows again is not written anew.
     """
     message = pb.ListWorkflowsResponse(cursor=found.cursor)
     add = message.workflows.add
-    for workflow in found.workflows:
-        created_at = timestamp(workflow.created_at)
-        never_updated = workflow.updated_at == workflow.created_at
+    for (
+        workflow_id, name, payload, kind, build_status, interval, failures, max_failures,
+        log_retention, created_at, updated_at, terminated_at, _,
+    ) in found.workflows:  # fmt: skip
         listed = add()
-        listed.id = workflow.id
-        listed.name = workflow.name
-        listed.payload = workflow.payload
-        listed.kind = workflow.kind
-        listed.build_status = workflow.build_status
-        listed.interval = workflow.interval
-        listed.consecutive_job_failures_count = workflow.failures
-        listed.max_consecutive_job_failures_allowed = workflow.max_failures
-        listed.created_at = created_at
-        listed.updated_at = created_at if never_updated else timestamp(workflow.updated_at)
-        listed.log_retention = workflow.log_retention
-        listed.terminated_at = timestamp(workflow.terminated_at)
+        listed.id = workflow_id
+        listed.name = name
+        listed.payload = payload
+        listed.kind = kind
+        listed.build_status = build_status
+        listed.interval = interval
+        listed.max_consecutive_job_failures_allowed = max_failures
+        listed.created_at = written = _shown_again(created_at)
+        listed.updated_at = written if updated_at == created_at else _shown_again(updated_at)
+        if failures:
+            listed.consecutive_job_failures_count = failures
+        if log_retention:
+            listed.log_retention = True
+        if terminated_at:
+            listed.terminated_at = _shown_again(terminated_at)
     return message, ()
+
+
+_shown_again = lru_cache(maxsize=16_384)(timestamp)
+"""Timestamps of lists: clients look at the same pages again and again."""
 
 
 def _written(done: Done) -> Metadata:
