@@ -30,7 +30,7 @@ from infrastructure.lanes.parallel import ParallelLanes
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.views import PostgresViews
-from infrastructure.rpc.dispatch import Entrance, answerers
+from infrastructure.rpc.dispatch import Entrance, answerers, checked
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import guarded
 from infrastructure.rpc.health import HealthServicer, Readiness
@@ -46,6 +46,7 @@ from infrastructure.wire.limits import Limits as WireLimits
 
 WRITES = Limits()
 LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 MiB.
+CHECKS = Limits(queue=256, share=64, batch=1)  # one at a time: each holds the interpreter's lock
 LISTS = Limits(queue=1024, share=256, batch=1)
 LISTS_AT_ONCE = 3  # threads, each with a connection
 LIST_WITHIN = 1  # seconds that the database may look for a page
@@ -161,11 +162,12 @@ class _Lanes:
     writes: Lane[Submission, Done]
     lookups: Lane[Lookup, View]
     lists: list[Lane[PageRequest, Page]]
+    checks: Lane[Callable[[], Any], Any]
 
     @property
     def all(self) -> list[Lane[Any, Any]]:
-        """Every lane."""
-        return [*self.lists, self.lookups, self.writes]
+        """Every lane, those first from which work goes on to others."""
+        return [self.checks, *self.lists, self.lookups, self.writes]
 
     @property
     def alive(self) -> bool:
@@ -179,7 +181,8 @@ def _lanes(store: _Store, observer: Observer) -> Iterator[_Lanes]:
     lists = [Lane(LaneName.LISTS, each.pages, LISTS, observer) for each in store.lists]
     lookups = Lane(LaneName.LOOKUPS, store.lookups.look_up, LOOKUPS, observer)
     writes = Lane(LaneName.WRITES, store.commands.handle, WRITES, observer)
-    lanes = _Lanes(writes, lookups, lists)
+    checks: Lane[Callable[[], Any], Any] = Lane(LaneName.CHECKS, checked, CHECKS, observer)
+    lanes = _Lanes(writes, lookups, lists, checks)
     try:
         yield lanes
     finally:
@@ -209,7 +212,7 @@ def _doors(
     readiness = Readiness(health, lambda: lanes.alive and store.answers(), end.events)
     gate = Gate()
     surroundings = Surroundings(_now, _new_id, settings.terminate_at_threshold)
-    methods = answerers(METHODS, _entrances(lanes), surroundings)
+    methods = answerers(METHODS, _entrances(lanes), lanes.checks, surroundings)
     served = guarded(SERVICE.full_name, methods, gate, observer)
     with ExitStack() as stack:
         stack.callback(readiness.stop)

@@ -1,13 +1,17 @@
 """From a method's row and a request's bytes into a lane, and from the lane's outcome to a reply."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from infrastructure.lanes.lane import Ticket
 from infrastructure.rpc.guard import Answerer, Reply
 from infrastructure.rpc.method import LaneName, MethodRow, Surroundings
 from infrastructure.wire.calls import Metadata
+
+LARGE = 16 * 1024
+"""Bytes beyond which a request is not parsed on the thread that takes calls."""
 
 
 class Queue(Protocol):
@@ -39,24 +43,62 @@ class Entrance:
 def answerers(
     rows: Iterable[MethodRow[Any, Any, Any]],
     entrances: Mapping[LaneName, Entrance],
+    checks: Queue,
     surroundings: Surroundings,
 ) -> Mapping[str, Answerer]:
-    """What answers the calls of each method, by the method's name."""
-    return {row.name: _answerer(row, entrances[row.lane], surroundings) for row in rows}
+    """What answers the calls of each method, by the method's name.
+
+    `checks` is the lane that parses and checks large requests; see `checked`.
+    """
+    return {row.name: _answerer(row, entrances[row.lane], checks, surroundings) for row in rows}
+
+
+def checked(batch: Sequence[Callable[[], Any]]) -> Iterator[Any]:
+    """The work of the lane of checks: what each of a batch returns or raises."""
+    for check in batch:
+        try:
+            outcome = check()
+        except Exception as refusal:  # noqa: BLE001 - it is this call's outcome
+            outcome = refusal
+        yield outcome
 
 
 def _answerer(
-    row: MethodRow[Any, Any, Any], entrance: Entrance, surroundings: Surroundings
+    row: MethodRow[Any, Any, Any], entrance: Entrance, checks: Queue, surroundings: Surroundings
 ) -> Answerer:
     parse, convert, render, name = row.parse, row.convert, row.render, row.name
     submit, submission, weight = entrance.queue.submit, entrance.submission, entrance.weight
 
-    def answer(request: bytes, reply: Reply) -> None:
-        asked = submission(convert(parse(request), surroundings), reply.metadata, name)
-        size = weight * len(request)
-        ticket = submit(
+    def check(request: bytes, reply: Reply) -> Any:
+        return submission(convert(parse(request), surroundings), reply.metadata, name)
+
+    def enter(asked: Any, size: int, reply: Reply) -> Ticket[Any, Any]:
+        return submit(
             asked, reply.caller, size, reply.deadline, lambda outcome: reply.settle(outcome, render)
         )
+
+    def answer(request: bytes, reply: Reply) -> None:
+        size = len(request)
+        if size > LARGE:
+            answer_large(request, reply)
+            return
+        ticket = enter(check(request, reply), weight * size, reply)
         reply.when_cancelled(ticket.withdraw)
+
+    def answer_large(request: bytes, reply: Reply) -> None:
+        """Takes the place in the lane of checks first, and the one in the row's lane then."""
+        size = len(request)
+
+        def has_been_checked(asked: Any) -> None:
+            if isinstance(asked, Exception):
+                reply.refuse(asked)
+            else:
+                tickets.append(enter(asked, weight * size, reply))
+
+        tickets: list[Ticket[Any, Any]] = []
+        ticket = checks.submit(
+            partial(check, request, reply), reply.caller, size, reply.deadline, has_been_checked
+        )
+        reply.when_cancelled(lambda: (tickets or [ticket])[-1].withdraw())
 
     return answer

@@ -34,6 +34,8 @@ class LaneName(StrEnum):
     WRITES = "writes"
     LOOKUPS = "lookups"
     LISTS = "lists"
+    CHECKS = "checks"
+    """Where large requests are parsed and checked before they enter the lane of their method."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def test_an_observer_hears_once_of_each_call_and_twice_of_each_batch(listener: L
     lane: Lane[Any, Any] = Lane("lookups", partial(not_found, hold=hold), Limits(), listener)
     entrance = Entrance(lane, lambda lookup, *_: lookup)
     surroundings = cast("Surroundings", None)
-    methods = answerers(METHODS, dict.fromkeys(LaneName, entrance), surroundings)
+    methods = answerers(METHODS, dict.fromkeys(LaneName, entrance), lane, surroundings)
     get = guarded("workflows.WorkflowsService", methods, gate, listener)[GET]
     hold.close()
     call(get, lookup(ID))
