@@ -95,10 +95,14 @@ def _answerer(
             else:
                 tickets.append(enter(asked, weight * size, reply))
 
+        def leave() -> None:
+            tickets[-1].withdraw()
+
         tickets: list[Ticket[Any, Any]] = []
-        ticket = checks.submit(
+        place = checks.submit(
             partial(check, request, reply), reply.caller, size, reply.deadline, has_been_checked
         )
-        reply.when_cancelled(lambda: (tickets or [ticket])[-1].withdraw())
+        tickets.insert(0, place)
+        reply.when_cancelled(leave)
 
     return answer
