@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     data_dir: Annotated[
         Path, Field(description="folder in which the embedded PostgreSQL keeps its data")
     ] = Path(".data")
+    migrate: Annotated[
+        bool,
+        Field(description="whether a start migrates the database, or refuses an old schema"),
+    ] = True
     page_size: Annotated[
         int, Field(ge=1, le=1000, description="most workflows in a page of a list")
     ] = 50

@@ -50,6 +50,7 @@ CHECKS = Limits(queue=256, share=64, batch=1)  # one at a time: each holds the i
 LISTS = Limits(queue=1024, share=256, batch=1)
 LISTS_AT_ONCE = 3  # threads, each with a connection
 LIST_WITHIN = 1  # seconds that the database may look for a page
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + 5  # writer, lookups, readiness, and two to read events
 
 STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
 

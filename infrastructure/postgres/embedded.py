@@ -74,7 +74,10 @@ class EmbeddedPostgres:
     def _start(self) -> Path:
         with self._turn():
             if not self._directory.cluster.exists():
-                self._events.preparing(f"making the embedded database in {self._directory.path}")
+                self._events.preparing(
+                    f"first start: making a PostgreSQL in {self._directory.path};"
+                    " this takes some seconds, once"
+                )
             return self._postmaster.start(self._stopping)
 
     def _leave(self) -> None:

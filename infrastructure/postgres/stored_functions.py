@@ -40,24 +40,20 @@ def known() -> Sequence[StoredFunction]:
     return sorted(found, key=lambda function: function.name)
 
 
-def put_in_place(connection: Connection[Any]) -> Sequence[str]:
-    """Creates the functions that are missing and returns their names.
+def missing(connection: Connection[Any]) -> Sequence[StoredFunction]:
+    """The functions that the database lacks.
 
     Functions that the program does not know stay: a newer server may call them.
     Raises SchemaMismatch if a function is there with another body.
     """
-    return [function.name for function in known() if _create(connection, function)]
+    return [function for function in known() if not _is_there(connection, function)]
 
 
-def _create(connection: Connection[Any], function: StoredFunction) -> bool:
+def _is_there(connection: Connection[Any], function: StoredFunction) -> bool:
     row = connection.execute(_BODY, (function.name,)).fetchone()
-    if row is None:
-        with connection.transaction():
-            connection.execute(function.sql.encode())
-        return True
-    if row[0] not in function.sql:
+    if row is not None and row[0] not in function.sql:
         raise SchemaMismatch(
             f"The function {function.name} of this database has another body than this program's."
             " Use the version of this service that made it, or a new database."
         )
-    return False
+    return row is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 from infrastructure.address import Address
 from infrastructure.http.door import DoorAddressInUse
 from infrastructure.postgres.database import Database, DatabaseUnusable, database
-from infrastructure.postgres.migrate import migrate
+from infrastructure.postgres.migrate import check_schema, migrate
 from infrastructure.postgres.stored_functions import SchemaMismatch
 from infrastructure.process import port
 from infrastructure.process.port import AddressRefused
@@ -18,7 +18,7 @@ from infrastructure.process.worker import serve_alone
 from infrastructure.rpc.server import AddressInUse
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
-from infrastructure.wiring import Running
+from infrastructure.wiring import CONNECTIONS_A_WORKER, Running
 
 REFUSALS = (AddressRefused, AddressInUse, DoorAddressInUse, DatabaseUnusable, SchemaMismatch)
 """What ends a start: each is a sentence with a way out."""
@@ -46,16 +46,24 @@ def serve(settings: Settings, events: Events, announce: Callable[[Serving], None
     with StopSignals() as stop, suppress(Stopped):
         stop.interrupt_start()
         port.check(settings.listen)  # Before a database starts in vain.
-        if settings.database_url is None and not (settings.data_dir / "postgres").exists():
-            events.preparing(
-                f"first start: making a PostgreSQL in {settings.data_dir};"
-                " this takes some 10 seconds, once"
-            )
-        with database(settings, events) as found:
-            events.migrated(migrate(found.dsn))
+        connections = settings.workers * CONNECTIONS_A_WORKER
+        with database(settings, events, connections=connections) as found:
+            _fit_schema(settings, found, events)
             run = _alone if settings.workers == 1 else _among_workers
             run(settings, found, events, announce, stop)
         events.stopped()
+
+
+def _fit_schema(settings: Settings, found: Database, events: Events) -> None:
+    if not settings.migrate:
+        check_schema(found.dsn)
+        return
+    events.migrated(
+        migrate(
+            found.dsn,
+            lambda names: events.preparing(f"migrating the database: {', '.join(names)}"),
+        )
+    )
 
 
 def _alone(

@@ -41,6 +41,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "http_listen": "[::1]:8",
         "database_url": "postgresql:///elsewhere",
         "data_dir": "elsewhere",
+        "migrate": "false",
         "page_size": "7",
         "terminate_at_threshold": "false",
         "workers": "7",
