@@ -14,8 +14,7 @@ from workflows_testing import requests
 from infrastructure.contract import SERVICE
 from tests.faults.proxy import Fault, Proxy
 from tests.support.client import Client, Refused, refused
-from tests.support.database import value
-from tests.support.records import assert_consistent, events_of
+from tests.support.records import assert_consistent
 from tests.support.service import Service
 from tests.support.waiting import until, wait_for_the_lock
 
@@ -66,40 +65,6 @@ def refused_within(calls: Sequence[Call]) -> Sequence[Refused]:
     threads.shutdown(wait=False)
     assert [refusals.index(refusal) for refusal in late] == []
     return [refusal.result() for refusal in refusals]
-
-
-@pytest.mark.parametrize(
-    "fault", [Fault.DROP, Fault.CUT_BEFORE_COMMIT, Fault.CUT_AFTER_COMMIT], ids=lambda f: f.name
-)
-def test_every_call_of_a_lost_batch_happens_once_and_is_answered_ok(
-    proxy: Proxy, client: Client, database: str, fault: Fault
-) -> None:
-    example = client.created(ALICE, max_consecutive_job_failures_allowed=9)
-    calls: Sequence[Call] = [
-        lambda: client.create("bob"),
-        lambda: client.create("bob", idempotency_key="k"),
-        lambda: client.increment(example),
-        lambda: client.increment(example, "j"),
-        lambda: client.update(example, ALICE, idempotency_key="other", name="other"),
-    ]
-    proxy.arm(Fault.DELAY_ANSWER)  # So that the calls wait for each other, and share a batch.
-    proxy.arm(fault)
-    with ThreadPoolExecutor() as threads:
-        first = threads.submit(client.create, "carol")
-        assert proxy.acted.wait(5)
-        proxy.acted.clear()
-        answers = [threads.submit(call) for call in calls]
-        proxy.released.set()
-        assert first.result(10).version == 1
-        assert [answer.result(10).replayed for answer in answers] == [False] * len(calls)
-    assert proxy.acted.is_set()
-    assert len(client.walk("bob")) == 2
-    assert len(client.walk("carol")) == 1
-    assert sorted(events_of(database, example)) == [
-        "created", "failure_incremented", "failure_incremented", "updated",
-    ]  # fmt: skip
-    assert value(database, "SELECT count(*) FROM command_ledger") == 3
-    assert_consistent(database)
 
 
 def test_a_commit_lost_in_silence_keeps_other_servers_waiting_no_longer_than_5_s(
