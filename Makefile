@@ -1,33 +1,30 @@
 # The commands of this project. `make help` lists them.
 SHELL := /bin/bash
-PYTHON ?= python3
+# Which Python makes the environment; unset: any that is new enough.
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-PORT ?= 50052
+LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
+  --no-emit-package workflows-service-client --custom-compile-command "make lock"
 # Most tests wait for servers, so more of them than there are processors may run at once.
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 
-.PHONY: help run test mutants rows lint types layers proto proto-check proto-image unit e2e fast pythons bench lock clean
+.PHONY: .FORCE help run test mutants rows lint types layers proto proto-check proto-image unit e2e fast pythons bench lock dist audit go-stubs clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(VENV)/.run: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try: make run PYTHON=python3.11") if sys.version_info < (3, 11) else None'
-	@echo "Preparing the environment in $(VENV) (once) ..."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@touch $@
+$(VENV)/.run: .FORCE
+	@.ci/environment $(VENV) run $(PYTHON)
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.lock
-	@echo "Preparing the tools for tests in $(VENV) (once) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@touch $@
+$(VENV)/.dev: .FORCE
+	@.ci/environment $(VENV) dev $(PYTHON)
 
-run: $(VENV)/.run ## Sets everything up and serves on 127.0.0.1:50052 (settings: WORKFLOWS_... variables).
-	@exec $(BIN)/workflows serve
+.FORCE:
+
+run: $(VENV)/.run ## Sets everything up and serves on 127.0.0.1:50052, or on PORT=... (settings: WORKFLOWS_... variables).
+	@exec $(BIN)/workflows serve $(if $(filter command line,$(origin PORT)),--listen 127.0.0.1:$(PORT))
 
 test: lint types layers proto-check unit ## Lint, types, layers, generated stubs up to date, all tests.
 
@@ -83,8 +80,18 @@ bench: $(VENV)/.dev ## Measures speed beside references, writes tests/benchmarks
 	@$(BIN)/python -m tests.benchmarks $(if $(BEFORE),--before $(BEFORE))
 
 lock: ## Resolves the lock files anew (needs uv on the PATH).
-	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --extra metrics pyproject.toml requirements-build.in -o requirements.lock
-	@uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --group dev -c requirements.lock -o requirements-dev.lock
+	@$(LOCK) --extra embedded --extra metrics pyproject.toml -o requirements.lock
+	@$(LOCK) requirements-build.in -c requirements.lock -o requirements-build.lock
+	@$(LOCK) --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
+
+dist: $(VENV)/.dev ## Builds the wheels of service, client and testing kit into dist/.
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w dist . ./proto ./tests/kit && ls dist
+
+audit: $(VENV)/.dev ## Looks for known faults of the dependencies; DATABASE=FILE reads them from a file, without network.
+	@$(BIN)/python -m tests.packaging.audit $(DATABASE)
+
+go-stubs: $(VENV)/.dev ## Writes a Go module with the contract's stubs into go-stubs/ (needs Go).
+	@.ci/go-stubs go-stubs $(BIN)/python
 
 clean: ## Removes the environment (never the data).
 	@rm -rf $(VENV)

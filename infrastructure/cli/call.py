@@ -87,7 +87,7 @@ def _payload(value: object) -> object:
     """A payload as the text that the contract wants, if it was given as an object."""
     if not isinstance(value, dict):
         return value
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _complaint(kind: Descriptor, complaint: str) -> str:

@@ -76,7 +76,7 @@ def test_call_takes_a_payload_as_an_object_and_a_full_method_name(target: str) -
     full_name = "/workflows.WorkflowsService/CreateWorkflow"
     created = answer("call", full_name, request, "--target", target)
     found = answer("call", "GetWorkflowByID", json.dumps(created), "--target", target)
-    assert found["payload"] == '{"url":"https://example.com","ä":[1]}'
+    assert found["payload"] == '{"url": "https://example.com", "ä": [1]}'
 
 
 def test_call_reads_the_request_from_stdin(target: str) -> None:

@@ -62,7 +62,7 @@ func checkGet(s *session) error {
 	s.expectTime("created_at", got.GetCreatedAt())
 	expect(s, "updated_at", got.GetUpdatedAt(), got.GetCreatedAt())
 	expect(s, "terminated_at", got.GetTerminatedAt(), "")
-	expect(s, "log_retention", got.GetLogRetention(), true)
+	expect(s, "log_retention", got.GetLogRetention(), false)
 	expect(s, "generation", got.GetGeneration(), 1)
 
 	_, err = s.service.GetWorkflow(s.ctx, &workflows.GetWorkflowRequest{Id: id, UserId: "somebody else"})
@@ -99,7 +99,7 @@ func checkGetByID(s *session) error {
 	s.expectTime("created_at", got.GetCreatedAt())
 	expect(s, "updated_at", got.GetUpdatedAt(), got.GetCreatedAt())
 	expect(s, "terminated_at", got.GetTerminatedAt(), "")
-	expect(s, "log_retention where it was not given", got.GetLogRetention(), false)
+	expect(s, "log_retention where it was not given", got.GetLogRetention(), true)
 	expect(s, "generation", got.GetGeneration(), 1)
 
 	_, err = s.service.GetWorkflowByID(s.ctx, &workflows.GetWorkflowByIDRequest{Id: nobody})

@@ -117,7 +117,7 @@ func (s *session) checkListed(newest string) error {
 	expect(s, "max_consecutive_job_failures_allowed", entry.GetMaxConsecutiveJobFailuresAllowed(), 2)
 	s.expectTime("created_at", entry.GetCreatedAt())
 	s.expectTime("updated_at", entry.GetUpdatedAt())
-	expect(s, "log_retention", entry.GetLogRetention(), true)
+	expect(s, "log_retention", entry.GetLogRetention(), false)
 	expect(s, "terminated_at", entry.GetTerminatedAt(), entry.GetUpdatedAt())
 
 	if page.GetCursor() == "" {

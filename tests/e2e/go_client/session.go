@@ -61,7 +61,7 @@ func (s *session) request(name string) *workflows.CreateWorkflowRequest {
 		Kind:                             "http",
 		Interval:                         5,
 		MaxConsecutiveJobFailuresAllowed: 2,
-		LogRetention:                     proto.Bool(true),
+		LogRetention:                     proto.Bool(false),
 	}
 }
 

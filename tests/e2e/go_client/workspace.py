@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 MODULE = Path(__file__).parent
-PROTO = MODULE.parents[2] / "proto"
-PUBLISHED = "github.com/hitesh22rana/chronoverse"
+ROOT = MODULE.parents[2]
 WITHIN = 600.0  # seconds: the first build on a machine compiles gRPC
 
 
@@ -59,16 +58,7 @@ class GoWorkspace:
             pytest.skip(f"Go modules cannot be downloaded: {done.stderr.strip()[-300:]}")
 
     def _generate(self) -> None:
-        tools = self.directory / "bin"
-        stubs = self.directory / "stubs"
-        self.run("go", "build", "-o", f"{tools}/", "tool")
-        self.run(
-            *(sys.executable, "-m", "grpc_tools.protoc", "-I", str(PROTO)),
-            *(f"--plugin={tools}/protoc-gen-go", f"--plugin={tools}/protoc-gen-go-grpc"),
-            *(f"--go_out={stubs}", f"--go_opt=module={PUBLISHED}"),
-            *(f"--go-grpc_out={stubs}", f"--go-grpc_opt=module={PUBLISHED}"),
-            "workflows/workflows.proto",
-        )
+        self.run(str(ROOT / ".ci" / "go-stubs"), "stubs", sys.executable)
 
     def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         # Settings that a developer may have made for other modules do not count here.

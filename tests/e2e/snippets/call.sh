@@ -1,14 +1,14 @@
-.venv/bin/buf curl --http2-prior-knowledge --protocol grpc -d '{
+.venv/bin/workflows call CreateWorkflow '{
   "user_id": "alice",
   "name": "Nightly report",
-  "payload": "{\"url\": \"https://example.org/report\"}",
+  "payload": {"url": "https://example.org/report"},
   "kind": "http",
   "interval": 1440,
   "max_consecutive_job_failures_allowed": 3,
   "idempotency_key": "nightly-report-1"
-}' http://127.0.0.1:50052/workflows.WorkflowsService/CreateWorkflow
+}'
 
-.venv/bin/buf curl --http2-prior-knowledge --protocol grpc -d '{
+.venv/bin/workflows call ListWorkflows '{
   "user_id": "alice",
   "filters": {"query": "REPORT", "kind": "http"}
-}' http://127.0.0.1:50052/workflows.WorkflowsService/ListWorkflows
+}'
