@@ -29,6 +29,7 @@ from infrastructure.lanes.lane import Lane
 from infrastructure.lanes.parallel import ParallelLanes
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
+from infrastructure.postgres.watch import DatabaseWatch
 from infrastructure.readmodel.views import PostgresViews
 from infrastructure.rpc.dispatch import Entrance, answerers, checked
 from infrastructure.rpc.gate import Gate
@@ -81,7 +82,7 @@ def running(
     health = HealthServicer()
     server = Server(body(settings.wire), health, WireLimits(), shares_port=shares_port)
     with (
-        _store(settings, database, observer) as store,
+        _store(settings, database, observer, end.events) as store,
         closing(server),  # Closed after the lanes have drained: what they finish is answered.
         _lanes(store, observer) as lanes,
         _doors(settings, store, lanes, health, server, observer, end) as methods,
@@ -121,10 +122,13 @@ class _Store:
 
 
 @contextmanager
-def _store(settings: Settings, database: str, observer: Observer) -> Iterator[_Store]:
+def _store(
+    settings: Settings, database: str, observer: Observer, operators: Events
+) -> Iterator[_Store]:
     """The application over sessions of one database: each session is for one thread."""
     dsn = with_network_guards(database)
     horizon = Horizon()
+    watch = DatabaseWatch(observer, operators)
     with ExitStack() as stack:
 
         def session(
@@ -132,7 +136,7 @@ def _store(settings: Settings, database: str, observer: Observer) -> Iterator[_S
             keeps_plans: bool = False,
             greet: Callable[[BoundedConnection], None] = horizon.look,
         ) -> Session:
-            opened = Session(dsn, keeps_plans=keeps_plans, greet=greet)
+            opened = Session(dsn, keeps_plans=keeps_plans, greet=greet, watch=watch)
             return stack.enter_context(closing(opened))
 
         def queries(session: Session) -> Queries:

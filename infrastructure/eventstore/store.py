@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
-from psycopg import Error, OperationalError
+from psycopg import Error
 from uuid_utils import uuid7
 
 from application.ports import (
@@ -18,7 +19,6 @@ from application.ports import (
     Loaded,
     RecordedEvent,
     StoredDataDamaged,
-    StoreUnavailable,
     Stream,
 )
 from domain.events import WorkflowEvent
@@ -28,7 +28,8 @@ from infrastructure.eventstore.horizon import WOUND_BACK, Horizon, wound_back
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.settlement import settle
 from infrastructure.postgres.connection import BoundedConnection, array_of
-from infrastructure.postgres.session import Session
+from infrastructure.postgres.session import AGAIN_WITHIN, Session
+from infrastructure.postgres.sqlstates import DAMAGE, TOO_SLOW, UNKNOWN, is_certain
 from infrastructure.readmodel.rows import ROW_SHAPE, STATE_COLUMNS, workflow_of
 from infrastructure.telemetry.observer import InertObserver, Observer
 
@@ -58,14 +59,14 @@ class PostgresEventStore:
         session: Session,
         log: WorkflowLog,
         clock: Callable[[], datetime],
-        horizon: Horizon | None = None,
+        horizon: Horizon,
         observer: Observer | None = None,
     ) -> None:
-        """`horizon` is shared by all sessions of a process."""
+        """`horizon` is shared by all sessions of a process, and greets their connections."""
         self._session = session
         self._log = log
         self._clock = clock
-        self._horizon = horizon or Horizon()
+        self._horizon = horizon
         self._observer = observer or InertObserver()
 
     @property
@@ -83,24 +84,28 @@ class PostgresEventStore:
     def append(self, changes: Sequence[Change]) -> Mapping[str, int]:
         """See EventStore.append.
 
-        One round trip; one more for the rest where changes had to be left out, and one question
+        One round trip; one more for the rest if changes had to be left out, and one question
         after a lost connection.
         """
         append_id = str(uuid7())
         fitting = list(changes)
         while fitting:
+            began = monotonic()
+            self._session.connection()  # If it is new, it says which epoch this is.
+            epoch = self._horizon.feed.epoch
             try:
                 last_position, left_out = self._call(append_id, fitting)
             except Error as error:
-                if self._session.is_lost():
-                    return settle(self._session, append_id, fitting)
-                if error.sqlstate == WOUND_BACK:
-                    raise wound_back(self._horizon.position) from error
-                if isinstance(error, OperationalError):
-                    raise StoreUnavailable("the database could not take the append") from error
-                raise AppendRefused("the database refused the append") from error
+                ends = self._after(error, append_id, epoch, fitting)
+                if not ends and monotonic() - began > AGAIN_WITHIN:
+                    # Nothing was recorded and nothing changed: this is a time-out, no conflict.
+                    raise self._session.refusal(TOO_SLOW, error) from error
+                return ends
             if not left_out:
-                return _positions(fitting, last_position)
+                ends, events = _ends(fitting, last_position)
+                self._observer.appended(events, monotonic() - began)
+                return ends
+            self._observer.conflicted(len(left_out))
             fitting = [change for change in fitting if change.workflow_id not in left_out]
         return {}
 
@@ -113,6 +118,23 @@ class PostgresEventStore:
         added = 0 if left_out else sum(len(change.events) for change in changes)
         self._horizon.saw(epoch, last_position + added)
         return last_position, left_out
+
+    def _after(
+        self, error: Error, append_id: str, epoch: int, changes: Sequence[Change]
+    ) -> Mapping[str, int]:
+        """What an append that failed recorded, if that can be known; raises otherwise."""
+        trouble = self._session.trouble(error)
+        if error.sqlstate == WOUND_BACK:
+            raise wound_back(self._horizon.position) from error
+        if not is_certain(error):
+            ends = settle(self._session, append_id, epoch, changes)
+            self._observer.settled(recorded=bool(ends))
+            return ends
+        if trouble is DAMAGE:
+            raise StoredDataDamaged(f"stored data cannot be read: {error}") from error
+        if trouble is UNKNOWN:
+            raise AppendRefused("the database refused the append") from error
+        raise self._session.refusal(trouble, error) from error
 
     def _stream(self, row: tuple[Any, ...]) -> Stream:
         if row[4] == ROW_SHAPE:
@@ -159,10 +181,11 @@ def _select(
     return streams, entries
 
 
-def _positions(changes: Sequence[Change], last_position: int) -> Mapping[str, int]:
-    """Where each change ends: positions follow one another in the order of changes."""
-    positions = {}
+def _ends(changes: Sequence[Change], last_position: int) -> tuple[Mapping[str, int], int]:
+    """Where each change ends, and how many events they are: positions follow one another."""
+    ends, before = {}, last_position
     for change in changes:
         last_position += len(change.events)
-        positions[change.workflow_id] = change.position(change.version, last_position)
-    return positions
+        unmoved = change.base if not change.events else None
+        ends[change.workflow_id] = unmoved.position if unmoved else last_position
+    return ends, last_position - before

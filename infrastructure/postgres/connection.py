@@ -1,15 +1,22 @@
 """Connections on which nothing waits for ever, neither the client nor the server."""
 
 from collections.abc import Iterable
+from time import monotonic
 from typing import Any
 
-from psycopg import Connection, OperationalError
+from psycopg import Connection
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.errors import _WaitTimeout
 from psycopg.pq import TransactionStatus
 
+from infrastructure.postgres.progress import bytes_moved
+
 TRANSACTION_WITHIN = 3.0  # seconds: the longest that a lost client can hold the append lock
+LOCK_WITHIN = 2.8  # seconds: a wait for a lock ends before the transaction, with the session whole
 ANSWER_WITHIN = 3.5  # seconds: the longest that a client waits for a server that fell silent
+SLOW_WITHIN = 30.0  # seconds: the longest that a client waits while bytes come or go
+LOOK_EVERY = 1.0  # seconds: how often a slow line is looked at
 
 _NETWORK: dict[str, Any] = {
     "application_name": "workflows",
@@ -18,10 +25,13 @@ _NETWORK: dict[str, Any] = {
     "keepalives_interval": 1,
     "keepalives_count": 3,
     "tcp_user_timeout": 4000,
+    # Of several hosts, the one that takes writes; a demoted one is not taken for it.
+    "target_session_attrs": "read-write",
 }
+_ALWAYS: dict[str, Any] = {"client_encoding": "UTF8"}
 _GUARDS = (
     f"SET transaction_timeout = '{TRANSACTION_WITHIN}s'",
-    f"SET lock_timeout = '{TRANSACTION_WITHIN}s'",
+    f"SET lock_timeout = '{int(LOCK_WITHIN * 1000)}ms'",
     f"SET idle_in_transaction_session_timeout = '{TRANSACTION_WITHIN}s'",
     "SET synchronous_commit = on",
     "SET timezone = 'UTC'",
@@ -36,18 +46,33 @@ class BoundedConnection(Connection[Any]):
     """A connection that gives up on a server from which nothing comes back."""
 
     def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Waits for an answer, at most ANSWER_WITHIN seconds; then the connection is closed."""
-        try:
-            return super().wait(gen, interval, timeout or ANSWER_WITHIN)
-        except OperationalError:
-            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()  # Whoever waits next on it shall not wait again.
-            raise
+        """Waits for an answer, at most ANSWER_WITHIN seconds; then the connection is closed.
+
+        While bytes come or go, as they do on a slow line, it waits up to SLOW_WITHIN seconds.
+        """
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        give_up_at = monotonic() + SLOW_WITHIN
+        within, looked, moved = ANSWER_WITHIN - LOOK_EVERY, False, None
+        while True:
+            try:
+                return super().wait(gen, interval, within)
+            except _WaitTimeout:  # The generator did not end: it can be waited for again.
+                before, moved = moved, bytes_moved(self.pgconn.socket)
+                stuck = looked and (moved is None or moved == before)
+                if stuck or monotonic() > give_up_at:
+                    self._give_up()
+                    raise
+                within, looked = LOOK_EVERY, True
+
+    def _give_up(self) -> None:
+        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+            self.pgconn.finish()  # Nobody may wait on it again.
 
 
 def with_network_guards(dsn: str) -> str:
-    """The DSN with timeouts that notice a dead network; what the DSN says itself stands."""
-    return make_conninfo(**(_NETWORK | conninfo_to_dict(dsn)))
+    """The DSN with time-outs that notice a dead network; other words of the DSN stand."""
+    return make_conninfo(**(_NETWORK | conninfo_to_dict(dsn) | _ALWAYS))
 
 
 def configure(connection: Connection[Any], *, keeps_plans: bool = False) -> None:

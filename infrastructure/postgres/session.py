@@ -7,8 +7,10 @@ from typing import TypeVar
 from psycopg import Error
 from psycopg.pq import TransactionStatus
 
-from application.ports import StoreUnavailable
+from application.ports import StoredDataDamaged, StoreUnavailable
 from infrastructure.postgres.connection import BoundedConnection, connect
+from infrastructure.postgres.sqlstates import DAMAGE, UNKNOWN, Trouble, trouble_of
+from infrastructure.postgres.watch import DatabaseWatch
 
 T = TypeVar("T")
 
@@ -25,69 +27,93 @@ class Session:
         *,
         keeps_plans: bool = False,
         greet: Callable[[BoundedConnection], None] = lambda _: None,
+        watch: DatabaseWatch | None = None,
     ) -> None:
         """With `keeps_plans`, a statement is planned once for all values it will ever get.
 
         `greet` is called with each new connection; what it raises refuses the connection.
         """
         self._dsn = dsn
-        self._greet = greet
         self._keeps_plans = keeps_plans
+        self._greet = greet
+        self._watch = watch or DatabaseWatch()
         self._connection: BoundedConnection | None = None
-        self._unreachable_until = 0.0
+        self._refused: StoreUnavailable | None = None
+        self._refused_until = 0.0
 
     def connection(self) -> BoundedConnection:
-        """The connection, opened where there is none. Raises StoreUnavailable.
+        """The connection; a new one if there is none. Raises StoreUnavailable.
 
-        What could not be reached just now is not tried again at once, so that callers who wait
-        in line are not kept for a time-out each.
+        A database that refused just now is not asked again at once, so that callers who wait in
+        line do not wait for a time-out each.
         """
         if self._connection is None:
-            if time.monotonic() < self._unreachable_until:
-                raise StoreUnavailable("The database could not be reached just now")
+            if self._refused and time.monotonic() < self._refused_until:
+                raise self._refused
             try:
                 self._connection = connect(self._dsn, keeps_plans=self._keeps_plans)
                 self._greet(self._connection)
-            except Error as refused:
-                self._refuse()
-                raise StoreUnavailable("The database cannot be reached") from refused
-            except StoreUnavailable:
-                self._refuse()
+            except Error as error:
+                refusal = trouble_of(error).refusal(error)
+                self._refuse(refusal)
+                raise refusal from error
+            except StoreUnavailable as refusal:
+                self._refuse(refusal)
                 raise
+            self._refused = None
+            self._watch.connected()
         return self._connection
 
     def read(self, query: Callable[[BoundedConnection], T]) -> T:
-        """The answer to a query that changes nothing.
+        """The result of a query that changes nothing, or that may be repeated.
 
-        A connection that turns out to be lost at once is replaced and asked again; one that fell
-        silent has used up the caller's patience. Raises StoreUnavailable.
+        A connection that is lost or outdated is replaced and asked again at once; one that fell
+        silent has used up the caller's patience. Raises StoreUnavailable, StoredDataDamaged if
+        something stored cannot be read, or what else the query raises.
         """
         started = time.monotonic()
         try:
             return query(self.connection())
         except Error as error:
-            if not self.is_lost():
-                raise StoreUnavailable("The database could not answer") from error
-            if time.monotonic() - started > AGAIN_WITHIN:
-                raise StoreUnavailable("The database does not answer") from error
+            trouble = self.trouble(error)
+            if not trouble.renew or time.monotonic() - started > AGAIN_WITHIN:
+                raise self._refusal(trouble, error) from error
         try:
             return query(self.connection())
         except Error as error:
-            self.is_lost()
-            raise StoreUnavailable("The database does not answer") from error
+            raise self._refusal(self.trouble(error), error) from error
 
-    def is_lost(self) -> bool:
-        """Whether the connection broke or fell silent; then it is closed and the next is new."""
-        if self._connection is not None:
-            status = self._connection.pgconn.transaction_status
-            if status == TransactionStatus.IDLE:
-                return False
-        self.close()
-        return True
+    def trouble(self, error: Error) -> Trouble:
+        """The kind of trouble that an error of this session means.
 
-    def _refuse(self) -> None:
-        self._unreachable_until = time.monotonic() + PAUSE
+        If the connection is lost, or a new one may do better, it is closed: the next is new.
+        """
+        trouble = trouble_of(error)
+        connection = self._connection
+        broken = (
+            connection is None or connection.pgconn.transaction_status != TransactionStatus.IDLE
+        )
+        if broken or trouble.renew:
+            self.close()
+            self._watch.lost()
+        return trouble
+
+    def refusal(self, trouble: Trouble, error: Exception) -> StoreUnavailable:
+        """The refusal of all who wait, which those who run the service hear of."""
+        refusal = trouble.refusal(error)
+        self._watch.failed(refusal.why)
+        return refusal
+
+    def _refusal(self, trouble: Trouble, error: Error) -> Exception:
+        if trouble is DAMAGE:
+            return StoredDataDamaged(f"stored data cannot be read: {error}")
+        return error if trouble is UNKNOWN else self.refusal(trouble, error)
+
+    def _refuse(self, refusal: StoreUnavailable) -> None:
         self.close()
+        self._refused = refusal
+        self._refused_until = time.monotonic() + PAUSE
+        self._watch.failed(refusal.why)
 
     def close(self) -> None:
         """Closes the connection, if there is one."""

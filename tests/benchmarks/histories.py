@@ -8,6 +8,7 @@ from application.draft import Done, Submission
 from application.handler import CommandHandler
 from application.ports import Origin
 from domain.commands import Command, CreateWorkflow, IncrementFailures
+from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.session import Session
@@ -21,8 +22,9 @@ _ORIGIN = Origin("anonymous", "benchmark")
 
 def with_history(dsn: str, events: int) -> str:
     """A new workflow of so many events, an Increment each after its creation: its id."""
-    session, log = Session(dsn), WorkflowLog(dsn)
-    handler = CommandHandler(PostgresEventStore(session, log, _now), DIGESTS)
+    horizon = Horizon()
+    session, log = Session(dsn, greet=horizon.look), WorkflowLog(dsn)
+    handler = CommandHandler(PostgresEventStore(session, log, _now, horizon), DIGESTS)
     workflow_id = str(uuid7())
     try:
         _record(handler, [_creation(workflow_id)])

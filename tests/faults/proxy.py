@@ -5,17 +5,23 @@ when Sync does. Withholding that one message of five bytes is how a commit gets 
 """
 
 import socket
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum, auto
+from io import BufferedReader, RawIOBase
 from threading import Event, Lock, Thread
+from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.faults.wire import READY, Group, groups
 from tests.support.waiting import wait_for_the_lock
 
+_CHUNK = 8192  # bytes
+
 APPEND = b"append_events_v"
-SETTLEMENT = b"append_id = $"
+SETTLEMENT = b"settle_append_v"
 
 
 class Fault(Enum):
@@ -32,18 +38,23 @@ class Fault(Enum):
 class Proxy:
     """Listens on a port of its own for one database; without a fault it passes all on."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, bytes_per_second: int = 0) -> None:
+        """`bytes_per_second` is what clients can send on a slow line; 0 is as fast as it goes."""
         parts = conninfo_to_dict(database)
         self.database = database
         self._behind = f"{parts['host']}/.s.PGSQL.{parts.get('port', 5432)}"
         self._listener = socket.create_server(("127.0.0.1", 0))
+        if bytes_per_second:  # A slow line holds little that was not delivered.
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
         self._links: list[_Link] = []
         self._armed: list[tuple[Fault, bytes]] = []
         self._lock = Lock()
         self.acted = Event()
         self.answered = Event()
         self.released = Event()
+        self.meanwhile: Callable[[], object] = bool  # called before a commit is cut off
         self.refusing = False
+        self.bytes_per_second = bytes_per_second
         self._silent = False
         self._thread = Thread(target=self._accept, name="proxy", daemon=True)
         self._thread.start()
@@ -116,6 +127,25 @@ class Proxy:
                 self._links.append(_Link(self, client, server, silent=self._silent))
 
 
+class _Line(RawIOBase):
+    """What a client sends, as fast as the proxy lets it."""
+
+    def __init__(self, proxy: Proxy, client: socket.socket) -> None:
+        self._proxy = proxy
+        self._client = client
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads what there is, and takes its time."""
+        count = self._client.recv_into(buffer)
+        if count and self._proxy.bytes_per_second:
+            time.sleep(count / self._proxy.bytes_per_second)
+        return count
+
+
 class _Link:
     """One client's connection, with a thread for each direction."""
 
@@ -147,7 +177,8 @@ class _Link:
         self._server.close()
 
     def _forth(self) -> None:
-        with suppress(OSError), self._client.makefile("rb") as reader:
+        line = BufferedReader(_Line(self._proxy, self._client), _CHUNK)
+        with suppress(OSError), line as reader:
             for group in groups(reader):
                 if fault := self._proxy.take(group.statements):
                     self._strike(fault, group)
@@ -165,6 +196,7 @@ class _Link:
             case Fault.CUT_BEFORE_COMMIT:
                 self._server.sendall(group.queries)
                 wait_for_the_lock(self._proxy.database)
+                self._proxy.meanwhile()
                 self.close()
             case Fault.BLACKHOLE_COMMIT:
                 self.silent = True

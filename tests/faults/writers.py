@@ -8,6 +8,7 @@ from application.draft import Done, Submission
 from application.handler import CommandHandler
 from application.ports import EventStore, Origin
 from domain.commands import Command
+from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.connection import with_network_guards
@@ -21,9 +22,10 @@ _ORIGIN = Origin("tester", "request")
 def event_store(dsn: str) -> Iterator[PostgresEventStore]:
     """An event store on connections of its own."""
     guarded = with_network_guards(dsn)
-    session, log = Session(guarded), WorkflowLog(guarded)
+    horizon = Horizon()
+    session, log = Session(guarded, greet=horizon.look), WorkflowLog(guarded)
     try:
-        yield PostgresEventStore(session, log, lambda: datetime.now(UTC))
+        yield PostgresEventStore(session, log, lambda: datetime.now(UTC), horizon)
     finally:
         session.close()
         log.close()

@@ -10,6 +10,7 @@ import psycopg
 from application.ledger import LedgerDigests
 from application.ports import Forgotten
 from domain.events import WorkflowEvent
+from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.session import Session
@@ -51,9 +52,12 @@ class OpenStore:
 @contextmanager
 def open_store(dsn: str) -> Iterator[OpenStore]:
     """A store on a session and a log of its own, as another server process would have them."""
-    session = Session(dsn)
+    horizon = Horizon()
+    session = Session(dsn, greet=horizon.look)
     with WorkflowLog(dsn) as log:
         try:
-            yield OpenStore(dsn, PostgresEventStore(session, log, lambda: datetime.now(UTC)), log)
+            yield OpenStore(
+                dsn, PostgresEventStore(session, log, lambda: datetime.now(UTC), horizon), log
+            )
         finally:
             session.close()
