@@ -57,6 +57,10 @@ class Settings(BaseSettings):
     workers: Annotated[
         int, Field(ge=1, le=64, description="server processes that share the address")
     ] = 1
+    health_alias: Annotated[
+        str,
+        Field(max_length=255, description="A second name that health answers for; none if empty."),
+    ] = ""
     wire: Annotated[
         Literal["auto", "direct", "handled"],
         Field(

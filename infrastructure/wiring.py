@@ -34,7 +34,7 @@ from infrastructure.readmodel.views import PostgresViews
 from infrastructure.rpc.dispatch import Entrance, answerers, checked
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import guarded
-from infrastructure.rpc.health import HealthServicer, Readiness
+from infrastructure.rpc.health import Health, Readiness
 from infrastructure.rpc.method import LaneName, Surroundings
 from infrastructure.rpc.server import Server
 from infrastructure.rpc.workflows.methods import METHODS
@@ -42,7 +42,6 @@ from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events, InertEvents
 from infrastructure.telemetry.observer import InertObserver, Observer
 from infrastructure.wire.calls import Method
-from infrastructure.wire.choice import body
 from infrastructure.wire.limits import Limits as WireLimits
 
 WRITES = Limits()
@@ -79,8 +78,8 @@ def running(
     """
     observer = observer or InertObserver()
     end = _End(events or InertEvents(), hurried or Event())
-    health = HealthServicer()
-    server = Server(body(settings.wire), health, WireLimits(), shares_port=shares_port)
+    health = Health([SERVICE.full_name, *filter(None, [settings.health_alias])])
+    server = Server(settings.wire, health, WireLimits(), shares_port=shares_port)
     with (
         _store(settings, database, observer, end.events) as store,
         closing(server),  # Closed after the lanes have drained: what they finish is answered.
@@ -208,7 +207,7 @@ def _doors(
     settings: Settings,
     store: _Store,
     lanes: _Lanes,
-    health: HealthServicer,
+    health: Health,
     server: Server,
     observer: Observer,
     end: _End,
@@ -253,8 +252,8 @@ def _entrances(lanes: _Lanes) -> Mapping[LaneName, Entrance]:
     }
 
 
-def _stop(server: Server, gate: Gate, health: HealthServicer, end: _End) -> None:
-    health.enter_graceful_shutdown()
+def _stop(server: Server, gate: Gate, health: Health) -> None:
+    health.stop()
     gate.close()
     end.events.stopping(gate.inside)
     patient_until = time.monotonic() + GRACE

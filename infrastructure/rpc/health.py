@@ -1,52 +1,156 @@
-"""Health: the process is alive, the service is ready. Ready follows the database."""
+"""Health (grpc.health.v1): the process is alive, the service is ready, watchers hear of changes.
 
-from collections.abc import Callable
-from threading import Event, Thread
-from typing import Any
+The methods are like every method of ours on the wire. Nothing is sent under a lock: a change asks
+the wire to take the status from each watcher when its stream is free, so a client that does not
+read keeps one slot of its own and nobody else.
+"""
 
-from grpc_health.v1 import health, health_pb2
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from threading import Event, Lock, Thread
 
-from infrastructure.contract import SERVICE
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_health.v1 import health_pb2
+
 from infrastructure.telemetry.events import Events, InertEvents
+from infrastructure.wire.calls import Call, Method, Stream, StreamMethod
+
+HEALTH = "grpc.health.v1.Health"
+PROCESS = ""
+"""The name of the whole process in the health protocol."""
 
 CHECK_EVERY = 1.0  # seconds
 FAILURES_TO_UNREADY = 2
+MAX_NAME = 255  # characters
+MAX_WATCHERS = 1000
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_UNKNOWN: int = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+_ENCODED: Mapping[int, bytes] = {
+    status: health_pb2.HealthCheckResponse(status=status).SerializeToString()
+    for status in (_SERVING, _NOT_SERVING, _UNKNOWN)
+}
 
 
-class HealthServicer(health.HealthServicer):  # type: ignore[misc] # the library has no types
-    """The library's health service, with List. A watcher holds no thread while it watches."""
+class Health:
+    """What health knows of this process. Safe on any threads."""
 
-    def __init__(self) -> None:
-        super().__init__(experimental_non_blocking=True)
-        self.set(SERVICE.full_name, _SERVING)
+    def __init__(self, names: Sequence[str]) -> None:
+        """`names` are those of the service; all of them are ready or not together."""
+        self._statuses: dict[str, int] = dict.fromkeys((PROCESS, *names), _SERVING)
+        self._changing = Lock()
+        self._stopping = False
+        self._watchers: set[_Watcher] = set()
 
-    def List(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - gRPC's names
-        """The status of everything that Check knows."""
-        return health_pb2.HealthListResponse(
-            statuses={
-                name: health_pb2.HealthCheckResponse(status=status)
-                for name, status in self._server_status.items()
-            }
-        )
+    @property
+    def methods(self) -> Mapping[str, Method]:
+        """The methods of one answer, by their full names."""
+        return {f"/{HEALTH}/Check": self._check, f"/{HEALTH}/List": self._list}
+
+    @property
+    def streams(self) -> Mapping[str, StreamMethod]:
+        """The method that goes on answering, by its full name."""
+        return {f"/{HEALTH}/Watch": self._watch}
+
+    def become(self, *, ready: bool) -> None:
+        """The service is ready, or is not, from now on. Ignored after `stop`."""
+        with self._changing:
+            if not self._stopping:
+                self._set(_SERVING if ready else _NOT_SERVING, but=(PROCESS,))
+        self._tell()
+
+    def stop(self) -> None:
+        """Nothing is served any more: clients should go elsewhere."""
+        with self._changing:
+            self._stopping = True
+            self._set(_NOT_SERVING)
+        self._tell()
+
+    def status(self, name: str) -> int:
+        """The status of a name."""
+        return self._statuses.get(name, _UNKNOWN)
+
+    def _set(self, status: int, but: Sequence[str] = ()) -> None:
+        for name in self._statuses:
+            if name not in but:
+                self._statuses[name] = status
+
+    def _tell(self) -> None:
+        with self._changing:
+            watchers = list(self._watchers)
+        for watcher in watchers:
+            watcher.stream.offer(watcher.take)
+
+    def _check(self, request: bytes, call: Call) -> None:
+        name = _name(request, call)
+        if name is None:
+            return
+        status = self.status(name)
+        if status == _UNKNOWN:
+            call.refuse(grpc.StatusCode.NOT_FOUND, "This server offers no service of that name.")
+        else:
+            call.answer(_ENCODED[status])
+
+    def _list(self, _: bytes, call: Call) -> None:
+        statuses = {
+            name: health_pb2.HealthCheckResponse(status=status)
+            for name, status in self._statuses.items()
+        }
+        call.answer(health_pb2.HealthListResponse(statuses=statuses).SerializeToString())
+
+    def _watch(self, request: bytes, stream: Stream) -> bool:
+        name = _name(request, stream)
+        if name is None:
+            return False
+        watcher = _Watcher(self, name, stream)
+        with self._changing:
+            accepted = len(self._watchers) < MAX_WATCHERS
+            if accepted:
+                self._watchers.add(watcher)
+        if not accepted:
+            text = f"The server has {MAX_WATCHERS} watchers already. Check instead."
+            stream.refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+            return False
+        stream.when_cancelled(partial(self._forget, watcher))
+        stream.offer(watcher.take)
+        return False
+
+    def _forget(self, watcher: "_Watcher") -> None:
+        with self._changing:
+            self._watchers.discard(watcher)
+
+
+class _Watcher:
+    """A client that watches one name, and the status that it heard last."""
+
+    def __init__(self, health: Health, name: str, stream: Stream) -> None:
+        self.stream = stream
+        self._health = health
+        self._name = name
+        self._heard: int | None = None
+
+    def take(self) -> bytes | None:
+        """The status, if the client has not heard it yet."""
+        status = self._health.status(self._name)
+        if status == self._heard:
+            return None
+        self._heard = status
+        return _ENCODED[status]
 
 
 class Readiness:
-    """Keeps the readiness that health tells up to date, on a thread of its own.
+    """Asks whether the service is ready, on a thread of its own, and lets health know.
 
     One success makes ready; FAILURES_TO_UNREADY in a row make unready, so that one lost
     connection among many does not send all clients away.
     """
 
     def __init__(
-        self,
-        servicer: HealthServicer,
-        is_ready: Callable[[], bool],
-        events: Events | None = None,
+        self, health: Health, is_ready: Callable[[], bool], events: Events | None = None
     ) -> None:
-        self._servicer = servicer
+        self._health = health
         self._is_ready = is_ready
         self._events = events or InertEvents()
         self._stopped = Event()
@@ -54,18 +158,34 @@ class Readiness:
         self._thread.start()
 
     def stop(self) -> None:
-        """Looks no more."""
+        """Asks no more."""
         self._stopped.set()
         self._thread.join()
 
     def _follow(self) -> None:
-        failures = 0
+        failures, ready = 0, True
         while not self._stopped.is_set():
             failures = 0 if self._is_ready() else failures + 1
-            if failures == 0:
-                self._servicer.set(SERVICE.full_name, _SERVING)
+            if failures == 0 and not ready:
+                ready = True
+                self._health.become(ready=True)
                 self._events.ready()
-            elif failures >= FAILURES_TO_UNREADY:
-                self._servicer.set(SERVICE.full_name, _NOT_SERVING)
+            elif failures >= FAILURES_TO_UNREADY and ready:
+                ready = False
+                self._health.become(ready=False)
                 self._events.not_ready("the database does not answer")
             self._stopped.wait(CHECK_EVERY)
+
+
+def _name(request: bytes, call: Call | Stream) -> str | None:
+    """The name that a request asks for; None if it was refused."""
+    try:
+        name: str = health_pb2.HealthCheckRequest.FromString(request).service
+    except DecodeError:
+        call.refuse(grpc.StatusCode.INVALID_ARGUMENT, "The request is no HealthCheckRequest.")
+        return None
+    if len(name) > MAX_NAME:
+        text = f"service has {len(name)} characters; send at most {MAX_NAME}."
+        call.refuse(grpc.StatusCode.INVALID_ARGUMENT, text)
+        return None
+    return name

@@ -1,35 +1,111 @@
 """Server reflection under both of its names; the messages of v1 and v1alpha are the same bytes."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.message import DecodeError
+from grpc_reflection.v1alpha import reflection_pb2 as pb
+
+from infrastructure.rpc.symbols import Symbols
+from infrastructure.wire.calls import Stream, StreamMethod
 
 V1 = "grpc.reflection.v1.ServerReflection"
 V1ALPHA = "grpc.reflection.v1alpha.ServerReflection"
-AT_ONCE = 4  # streams
 
 
-def handlers(service_names: tuple[str, ...]) -> list[grpc.GenericRpcHandler]:
-    """Reflection of these services and of itself, on threads of its own.
+class Reflection:
+    """Lists services, and describes them, their methods and messages, and itself."""
 
-    A stream holds a thread while it is open: one that a client forgets must not hold up health.
-    """
-    servicer = reflection.ReflectionServicer((*service_names, V1, V1ALPHA))
+    def __init__(self, services: Sequence[str], files: Sequence[FileDescriptor]) -> None:
+        """`services` are listed; `files` describe them."""
+        self._services = (*services, V1, V1ALPHA)
+        alpha = FileDescriptorProto.FromString(pb.DESCRIPTOR.serialized_pb)
+        described = [FileDescriptorProto.FromString(file.serialized_pb) for file in files]
+        self._symbols = Symbols([*described, alpha, _as_v1(alpha)])
 
-    def info(requests: Iterator[Any], context: Any) -> Iterator[Any]:
-        yield from servicer.ServerReflectionInfo(requests, context)
+    @property
+    def streams(self) -> Mapping[str, StreamMethod]:
+        """The methods, by their full names."""
+        return {f"/{name}/ServerReflectionInfo": self._info for name in (V1, V1ALPHA)}
 
-    behaviour: Any = info
-    behaviour.experimental_thread_pool = ThreadPoolExecutor(AT_ONCE, "reflection")
-    method = grpc.stream_stream_rpc_method_handler(
-        behaviour,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    def _info(self, message: bytes, stream: Stream) -> bool:
+        try:
+            request = pb.ServerReflectionRequest.FromString(message)
+        except DecodeError:
+            text = "The message is no ServerReflectionRequest."
+            stream.refuse(grpc.StatusCode.INVALID_ARGUMENT, text)
+            return False
+        reply = self._reply(request)
+        reply.valid_host = request.host
+        reply.original_request.CopyFrom(request)
+        stream.offer(partial(next, iter([reply.SerializeToString()]), None))
+        return True
+
+    def _reply(self, request: pb.ServerReflectionRequest) -> pb.ServerReflectionResponse:
+        match request.WhichOneof("message_request"):
+            case "list_services":
+                listed = [pb.ServiceResponse(name=name) for name in sorted(self._services)]
+                return pb.ServerReflectionResponse(
+                    list_services_response=pb.ListServiceResponse(service=listed)
+                )
+            case "file_by_filename":
+                return _files(self._symbols.file(request.file_by_filename))
+            case "file_containing_symbol":
+                return _files(self._symbols.file_of(request.file_containing_symbol))
+            case "file_containing_extension":
+                wanted = request.file_containing_extension
+                return _files(
+                    self._symbols.file_extending(wanted.containing_type, wanted.extension_number)
+                )
+            case "all_extension_numbers_of_type":
+                return self._extensions(request.all_extension_numbers_of_type)
+            case _:
+                return _error(grpc.StatusCode.INVALID_ARGUMENT, "The request asks for nothing.")
+
+    def _extensions(self, message: str) -> pb.ServerReflectionResponse:
+        if not self._symbols.file_of(message):
+            return _not_found()
+        numbers = self._symbols.extensions(message)
+        return pb.ServerReflectionResponse(
+            all_extension_numbers_response=pb.ExtensionNumberResponse(
+                base_type_name=message, extension_number=numbers
+            )
+        )
+
+
+def _as_v1(alpha: FileDescriptorProto) -> FileDescriptorProto:
+    """The file of v1, which no package of the library ships: it differs by its name alone."""
+    file = FileDescriptorProto.FromString(alpha.SerializeToString())
+    file.name = file.name.replace("v1alpha", "v1")
+    file.package = file.package.replace("v1alpha", "v1")
+    file.ClearField("options")  # They say that v1alpha is deprecated.
+    for message in file.message_type:
+        for field in message.field:
+            if field.type_name:  # Setting it, even to nothing, makes a field a message.
+                field.type_name = field.type_name.replace(".v1alpha.", ".v1.")
+    for service in file.service:
+        for method in service.method:
+            method.input_type = method.input_type.replace(".v1alpha.", ".v1.")
+            method.output_type = method.output_type.replace(".v1alpha.", ".v1.")
+    return file
+
+
+def _files(files: Sequence[bytes]) -> pb.ServerReflectionResponse:
+    if not files:
+        return _not_found()
+    return pb.ServerReflectionResponse(
+        file_descriptor_response=pb.FileDescriptorResponse(file_descriptor_proto=files)
     )
-    return [
-        grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method})
-        for name in (V1, V1ALPHA)
-    ]
+
+
+def _not_found() -> pb.ServerReflectionResponse:
+    return _error(grpc.StatusCode.NOT_FOUND, "This server describes nothing of that name.")
+
+
+def _error(code: grpc.StatusCode, text: str) -> pb.ServerReflectionResponse:
+    return pb.ServerReflectionResponse(
+        error_response=pb.ErrorResponse(error_code=code.value[0], error_message=text)
+    )

@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
-from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1 import health_pb2
+from workflows import workflows_pb2
 
 from infrastructure.contract import SERVICE
-from infrastructure.rpc import reflection
 from infrastructure.rpc.errors import refusal_of
-from infrastructure.rpc.health import HealthServicer
+from infrastructure.rpc.health import HEALTH, Health
+from infrastructure.rpc.reflection import Reflection
 from infrastructure.wire.calls import Call, Method, NotServed, Services, Stream, Wire
-from infrastructure.wire.choice import Body
+from infrastructure.wire.choice import Choice, body
 from infrastructure.wire.limits import Limits
 
-HEALTH = "grpc.health.v1.Health"
-_OFFERED = (SERVICE.full_name, HEALTH)
-_CLOSE_WITHIN = 5.0  # seconds
-_THREADS = 2  # for health, whose calls are short
+_LISTED = (SERVICE.full_name, HEALTH)
+_DESCRIBED = (workflows_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
+_MARGIN = 1.0  # seconds that the library has to end calls after they were cancelled
 
 
 class AddressInUse(Exception):
@@ -30,21 +30,25 @@ class AddressInUse(Exception):
         )
 
 
+class StopFailed(Exception):
+    """Calls or threads of the server did not end in time; only the end of the process ends them."""
+
+
 class Server:
     """Our methods beside health and reflection, on one address."""
 
     def __init__(
-        self, body: Body, health: HealthServicer, limits: Limits, *, shares_port: bool
+        self, choice: Choice, health: Health, limits: Limits, *, shares_port: bool
     ) -> None:
-        """`body` is that of the wire. With `shares_port`, several processes may serve one port."""
-        self._body = body
+        """`choice` is that of the wire's body. With `shares_port`, processes may share one port."""
+        self._choice = choice
+        self._health = health
         self._limits = limits
+        # The wire has threads of its own; this one refuses methods that nobody offers.
         self._server = grpc.server(
-            ThreadPoolExecutor(_THREADS, "health"), options=limits.options(shares_port=shares_port)
+            ThreadPoolExecutor(1, "unknown"), options=limits.options(shares_port=shares_port)
         )
         self._wire: Wire | None = None
-        self._server.add_generic_rpc_handlers(tuple(reflection.handlers(_OFFERED)))
-        health_pb2_grpc.add_HealthServicer_to_server(health, self._server)
 
     def start(self, address: str, methods: Mapping[str, Method]) -> int:
         """Serves methods, by their full names, on an address, and returns its port.
@@ -55,19 +59,32 @@ class Server:
             port = self._server.add_insecure_port(address)
         except RuntimeError as taken:
             raise AddressInUse(address) from taken
-        self._wire = self._body(self._server, Services(methods, refuse=_refuse), self._limits)
+        reflection = Reflection(_LISTED, _DESCRIBED)
+        services = Services(
+            methods={**methods, **self._health.methods},
+            streams={**self._health.streams, **reflection.streams},
+            refuse=_refuse,
+        )
+        self._wire = body(self._choice)(self._server, services, self._limits)
         self._server.start()
         self._wire.open()
         return port
 
     def stop(self, within: float) -> None:
-        """Takes no more calls, and ends those that are not answered after so many seconds."""
-        self._server.stop(within).wait()
+        """Takes no more calls, and ends those that are not answered after so many seconds.
+
+        Raises StopFailed if they do not end even then.
+        """
+        if not self._server.stop(within).wait(within + _MARGIN):
+            raise StopFailed("calls did not end when they were cancelled")
 
     def close(self) -> None:
-        """Ends what is left of it, when it has stopped and nobody answers calls any more."""
-        if self._wire is not None:
-            self._wire.close(_CLOSE_WITHIN)
+        """Ends the threads, when the server has stopped and nobody answers calls any more.
+
+        Raises StopFailed.
+        """
+        if self._wire is not None and not self._wire.close(_MARGIN):
+            raise StopFailed("the threads that take calls did not end")
 
 
 def _refuse(call: Call | Stream, reason: NotServed) -> None:

@@ -2,8 +2,8 @@
 
 Each method is registered as a stream of messages whose handler does not block: it returns at once,
 and the answer is sent later, so that no thread waits while a call waits. The library sends
-nothing without a thread that waits until it has left; a few threads do that, and a client that
-does not read keeps one of them for as long as the wire's patience lasts.
+nothing, and reads nothing, without a thread that waits for it; a client that does not read, or
+does not send, keeps one of them for as long as the wire's patience lasts.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -28,8 +28,9 @@ from infrastructure.wire.calls import (
 from infrastructure.wire.limits import Limits
 from infrastructure.wire.traffic import LARGE, LOOK_EVERY, Stage, Traffic
 
-_TAKERS = 16  # threads; each waits for the message of one call, which as a rule is there
-_SENDERS = 8  # threads; each waits until one message has left
+# Threads are started when needed: as a rule a message is there at once, and leaves at once.
+_TAKERS = 256  # each waits for the message of one call
+_SENDERS = 64  # each waits until one message has left
 _log = structlog.get_logger()
 
 Send = Callable[[bytes | None], None]

@@ -10,8 +10,12 @@ MIB = 1024 * KIB
 class Limits:
     """Bounds of the wire: bytes, counts, and seconds. Each has a default that suits the service."""
 
-    connection_calls: int = 256
-    """How many calls one connection may have under way; a client waits with further ones."""
+    connection_calls: int = 1000
+    """How many calls one connection may have under way; a client waits with further ones.
+
+    A client that is at the bound all the time is refused now and then by the core (REFUSED_STREAM),
+    which counts a call a little longer than its client does.
+    """
     calls: int = 8192
     """How many calls may be under way on all connections; further ones are refused."""
     request_bytes: int = MIB + 64 * KIB
@@ -24,6 +28,8 @@ class Limits:
     """How long a call waits for its client: for the message, and for the answer to be read."""
     handshake: float = 10.0
     """How long a new connection may take to speak HTTP/2."""
+    ping_every: float = 5.0
+    """How often a client may ask whether the connection lives, also without calls."""
     look_ahead_bytes: int = 256 * KIB
     """How much of a message a client may send before it is read: the window of a stream."""
 
@@ -38,8 +44,7 @@ class Limits:
             ("grpc.http2.lookahead_bytes", self.look_ahead_bytes),
             ("grpc.http2.bdp_probe", 0),  # It would let windows grow to 4 MiB.
             ("grpc.server_handshake_timeout_ms", round(self.handshake * 1000)),
-            # Clients may ask every 10 s whether the connection lives, also without calls.
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+            ("grpc.http2.min_ping_interval_without_data_ms", round(self.ping_every * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),
             # A connection whose client vanished without a word is found within 80 s.
             ("grpc.keepalive_time_ms", 60_000),

@@ -1,121 +1,104 @@
-"""Health tells balancers and watchers the truth, and reflection tells tools what there is."""
+"""Health and reflection of the service itself: for balancers, probes, tools, and at a stop."""
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
-from threading import Event
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2
+from workflows import workflows_pb2
 
 from tests.support.client import WITHIN, Client
+from tests.support.http2 import Http2
 from tests.support.service import Service
 from tests.support.waiting import until
 
-SERVICE = "workflows.WorkflowsService"
-V1 = "grpc.reflection.v1.ServerReflection"
-V1ALPHA = "grpc.reflection.v1alpha.ServerReflection"
-_SERVING = health_pb2.HealthCheckResponse.SERVING
-_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+pytestmark = pytest.mark.both_wires
+
+SERVICE = workflows_pb2.DESCRIPTOR.services_by_name["WorkflowsService"]
+ALIAS = "workflows-service"
+WATCH = "/grpc.health.v1.Health/Watch"
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+BUF = str(Path(sys.executable).with_name("buf"))
+TOOLS = {
+    "buf lists": [
+        *(BUF, "curl", "--http2-prior-knowledge", "--protocol", "grpc"),
+        *("--list-methods", "http://{}"),
+    ],
+    "grpcurl describes": ["grpcurl", "-plaintext", "{}", "describe"],
+    "grpcurl describes a method": [
+        *("grpcurl", "-plaintext", "{}", "describe"),
+        f"{SERVICE.full_name}.ListWorkflows",
+    ],
+    "ghz calls": [
+        *("ghz", "--insecure", "-n", "1", "-c", "1", "-d", '{"user_id": "ada"}'),
+        *("--call", f"{SERVICE.full_name}/ListWorkflows", "{}"),
+    ],
+}
 
 
-@pytest.mark.parametrize("name", ["", SERVICE])
-def test_a_service_that_runs_is_serving(client: Client, name: str) -> None:
-    until(lambda: _status(client, name) == _SERVING)
+def health(client: Client) -> Any:
+    """The health service."""
+    return health_pb2_grpc.HealthStub(client.channel)
 
 
-def test_the_health_of_an_unknown_service_is_not_found(client: Client) -> None:
-    with pytest.raises(grpc.RpcError) as caught:
-        _check(client, "workflows.Elsewhere")
-    error: Any = caught.value
-    assert error.code() == grpc.StatusCode.NOT_FOUND
-
-
-def test_health_lists_all_that_it_knows(client: Client) -> None:
-    until(lambda: _status(client, SERVICE) == _SERVING)
-    listed = _health(client).List(health_pb2.HealthListRequest(), timeout=WITHIN).statuses
+def test_a_service_that_runs_is_serving_by_each_of_its_names(serve: Callable[..., Service]) -> None:
+    client = serve(WORKFLOWS_HEALTH_ALIAS=ALIAS).client
+    listed = health(client).List(health_pb2.HealthListRequest(), timeout=WITHIN).statuses
     assert {name: found.status for name, found in listed.items()} == {
-        "": _SERVING,
-        SERVICE: _SERVING,
+        "": SERVING,
+        SERVICE.full_name: SERVING,
+        ALIAS: SERVING,
     }
+    request = health_pb2.HealthCheckRequest(service=ALIAS)
+    assert health(client).Check(request, timeout=WITHIN).status == SERVING
 
 
-@pytest.mark.parametrize("name", ["", SERVICE])
+@pytest.mark.parametrize("name", ["", SERVICE.full_name])
 def test_a_watcher_hears_of_a_stop_while_calls_are_still_answered(
     serve: Callable[..., Service], name: str
 ) -> None:
     service = serve()
-    until(lambda: _status(service.client, name) == _SERVING)
-    watch = _health(service.client).Watch(health_pb2.HealthCheckRequest(service=name))
-    assert next(watch).status == _SERVING
+    watch = health(service.client).Watch(health_pb2.HealthCheckRequest(service=name))
+    assert next(watch).status == SERVING
     service.tell_to_stop()
-    assert next(watch).status == _NOT_SERVING
+    assert next(watch).status == NOT_SERVING
     assert not service.has_ended()
     watch.cancel()
     assert service.wait() == 0
 
 
-@pytest.mark.parametrize("version", [V1, V1ALPHA])
-def test_reflection_lists_the_services(client: Client, version: str) -> None:
-    answer = _reflect(client, version, list_services="")
-    assert SERVICE in [service.name for service in answer.list_services_response.service]
-
-
-@pytest.mark.parametrize("version", [V1, V1ALPHA])
-@pytest.mark.parametrize("symbol", [SERVICE, "workflows.CreateWorkflowRequest"])
-def test_reflection_describes_what_is_listed(client: Client, version: str, symbol: str) -> None:
-    answer = _reflect(client, version, file_containing_symbol=symbol)
-    [described] = answer.file_descriptor_response.file_descriptor_proto
-    assert FileDescriptorProto.FromString(described).name == "workflows/workflows.proto"
-
-
-def test_forgotten_reflection_streams_hold_up_neither_health_nor_a_stop(
+def test_clients_that_neither_send_nor_read_do_not_keep_the_service_from_stopping(
     serve: Callable[..., Service],
 ) -> None:
     service = serve()
-    remembered = Event()
-
-    def asked_once() -> Iterator[Any]:
-        yield reflection_pb2.ServerReflectionRequest(list_services="")
-        remembered.wait()
-
-    streams = [_reflection(service.client, V1)(asked_once()) for _ in range(9)]
-    try:
-        assert next(iter(streams[0])).list_services_response.service
-        assert _check(service.client, "") == _SERVING
+    deaf_to_all = {4: 0}  # SETTINGS_INITIAL_WINDOW_SIZE
+    with Http2(service.address) as silent, Http2(service.address, deaf_to_all) as deaf:
+        for path in (WATCH, REFLECTION, "/grpc.health.v1.Health/Check", "/a.B/C"):
+            for _ in range(10):
+                silent.send(silent.headers(path))
+                deaf.send(*deaf.call(path, b""), *deaf.call(path, b"\xff"))
+        request = health_pb2.HealthCheckRequest(service=SERVICE.full_name)
+        until(lambda: health(service.client).Check(request, timeout=WITHIN).status == SERVING)
         service.tell_to_stop()
         assert service.wait() == 0
-    finally:
-        remembered.set()
 
 
-def _health(client: Client) -> Any:
-    return health_pb2_grpc.HealthStub(client.channel)
-
-
-def _check(client: Client, name: str) -> Any:
-    request = health_pb2.HealthCheckRequest(service=name)
-    return _health(client).Check(request, timeout=WITHIN).status
-
-
-def _status(client: Client, name: str) -> Any:
-    """The status, or None while the service is not known yet."""
-    with suppress(grpc.RpcError):
-        return _check(client, name)
-    return None
-
-
-def _reflect(client: Client, version: str, **asked: str) -> Any:
-    requests = iter([reflection_pb2.ServerReflectionRequest(**asked)])
-    return next(iter(_reflection(client, version)(requests, timeout=WITHIN)))
-
-
-def _reflection(client: Client, version: str) -> "grpc.StreamStreamMultiCallable[Any, Any]":
-    return client.channel.stream_stream(
-        f"/{version}/ServerReflectionInfo",
-        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
-        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+@pytest.mark.parametrize("command", TOOLS.values(), ids=TOOLS)
+def test_a_tool_finds_its_way_by_reflection(service: Service, command: list[str]) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{Path(command[0]).name} is not installed")
+    found = subprocess.run(
+        [part.format(service.address) if "{}" in part else part for part in command],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=WITHIN,
     )
+    assert found.returncode == 0, found.stderr
+    assert "ListWorkflows" in found.stdout

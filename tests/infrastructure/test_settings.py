@@ -45,6 +45,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "page_size": "7",
         "terminate_at_threshold": "false",
         "workers": "7",
+        "health_alias": "workflows-service",
         "wire": "handled",
     }
     assert values.keys() == Settings.model_fields.keys()

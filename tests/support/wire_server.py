@@ -48,6 +48,18 @@ class Waiting:
         """The next call, soon or never."""
         return self._arrived.get(timeout=SOON)
 
+    def answer_arrived(self) -> bool:
+        """Answers the calls that have arrived with what they sent."""
+        while not self.none_arrived:
+            request, call = self.next()
+            call.answer(request)
+        return True
+
+    @property
+    def none_arrived(self) -> bool:
+        """Whether all calls that came were asked for."""
+        return self._arrived.empty()
+
     def next_that_left(self) -> bytes:
         """The request of the next whose caller left, soon or never."""
         return self._left.get(timeout=SOON)
