@@ -252,7 +252,7 @@ def _entrances(lanes: _Lanes) -> Mapping[LaneName, Entrance]:
     }
 
 
-def _stop(server: Server, gate: Gate, health: Health) -> None:
+def _stop(server: Server, gate: Gate, health: Health, end: _End) -> None:
     health.stop()
     gate.close()
     end.events.stopping(gate.inside)

@@ -27,7 +27,7 @@ from infrastructure.wire.calls import (
 )
 from infrastructure.wire.limits import Limits
 from infrastructure.wire.outbox import Outbox
-from infrastructure.wire.traffic import LARGE, Stage, Traffic
+from infrastructure.wire.traffic import LARGE, Stage, Traffic, Unread
 
 PASSED_WITH = frozenset({"1.85.1"})
 """The versions of grpcio with which the tests of this body passed."""
@@ -145,7 +145,7 @@ class _Call:
     def __init__(self, event: Any, wire: DirectWire, method: Any) -> None:
         self.since = now = monotonic()
         self.stage = _MESSAGE
-        self.unread = 0
+        self.unread: Unread | None = None
         self.gone = False
         self.metadata: Metadata = event.invocation_metadata
         self.deadline: float = now + event.call_details.deadline - time()

@@ -26,7 +26,7 @@ from infrastructure.wire.calls import (
     StreamMethod,
 )
 from infrastructure.wire.limits import Limits
-from infrastructure.wire.traffic import LARGE, LOOK_EVERY, Stage, Traffic
+from infrastructure.wire.traffic import LARGE, LOOK_EVERY, Stage, Traffic, Unread
 
 # Threads are started when needed: as a rule a message is there at once, and leaves at once.
 _TAKERS = 256  # each waits for the message of one call
@@ -117,7 +117,7 @@ class _Call:
     ) -> None:
         self.stage = Stage.MESSAGE
         self.since = monotonic()
-        self.unread = 0
+        self.unread: Unread | None = None
         self.gone = False
         self._answered = False
         self.metadata: Metadata = context.invocation_metadata()

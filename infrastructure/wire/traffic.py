@@ -24,14 +24,18 @@ class Stage(IntEnum):
     """Its client: the answer has not been read."""
 
 
+Unread = tuple[str, int]
+"""A connection, which a call that has ended does not know any more, and bytes."""
+
+
 class UnderWay(Protocol):
     """A call that traffic counts."""
 
     stage: Stage
     since: float
     """When the stage began, by the monotonic clock."""
-    unread: int
-    """Bytes of a large answer, or 0."""
+    unread: Unread | None
+    """What a large answer counts for."""
 
     @property
     def peer(self) -> str:
@@ -76,15 +80,15 @@ class Traffic(Generic[C]):
                     " Read them, then try again."
                 )
             self._unread[peer] += size
-            call.unread = size
+            call.unread = (peer, size)
 
     def leave(self, call: C) -> None:
         """Forgets a call that has ended."""
         self.calls.discard(call)
         if call.unread:
-            peer = call.peer
+            peer, size = call.unread
             with self._counting:
-                self._unread[peer] -= call.unread
+                self._unread[peer] -= size
                 if self._unread[peer] <= 0:
                     del self._unread[peer]
 
