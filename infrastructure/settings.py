@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infrastructure.address import DEFAULT_ADDRESS, Address
+from infrastructure.wire.limits import Limits
 
 PREFIX = "WORKFLOWS_"
 
@@ -58,9 +59,8 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=64, description="server processes that share the address")
     ] = 1
     health_alias: Annotated[
-        str,
-        Field(max_length=255, description="A second name that health answers for; none if empty."),
-    ] = ""
+        str | None, Field(max_length=255, description="a second name that health answers for")
+    ] = None
     wire: Annotated[
         Literal["auto", "direct", "handled"],
         Field(
@@ -68,6 +68,32 @@ class Settings(BaseSettings):
             " server), or auto: direct if the installed grpcio was tested with it"
         ),
     ] = "auto"
+    calls: Annotated[
+        int, Field(ge=1, le=100_000, description="calls under way at once; others are refused")
+    ] = Limits.calls
+    calls_per_connection: Annotated[
+        int, Field(ge=1, le=100_000, description="calls of one connection at once; others wait")
+    ] = Limits.calls_per_connection
+    request_bytes: Annotated[
+        int, Field(ge=65_536, le=67_108_864, description="largest request that is read")
+    ] = Limits.request_bytes
+    metadata_bytes: Annotated[
+        int, Field(ge=8_192, le=1_048_576, description="most metadata that a call may carry")
+    ] = Limits.metadata_bytes
+    window_bytes: Annotated[
+        int, Field(ge=65_535, le=16_777_216, description="how far a client may send ahead")
+    ] = Limits.window_bytes
+    unread_bytes: Annotated[
+        int,
+        Field(ge=65_536, le=1_073_741_824, description="unread answers of one connection"),
+    ] = Limits.unread_bytes
+    patience: Annotated[
+        float,
+        Field(ge=0.5, le=600, description="seconds a call waits for its client"),
+    ] = Limits.patience
+    handshake: Annotated[
+        float, Field(ge=0.5, le=120, description="seconds a new connection has to speak HTTP/2")
+    ] = Limits.handshake
 
     @field_validator("listen", "http_listen")
     @classmethod

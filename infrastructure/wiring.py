@@ -56,7 +56,8 @@ STORED_TWICE = 2  # A command is stored in its event and in the current-state ro
 
 LOOK_EVERY = 0.1  # seconds between two looks whether a stop is to hurry
 GRACE = 10.0  # seconds that calls in flight have to finish when the service stops
-LAST_WORDS = 0.3  # seconds that a stopping service goes on refusing calls in words
+LAST_WORDS = 0.3  # seconds without a call after which a stopping service refuses none any more
+WORDS_FOR_ALL = 3.0  # seconds that it goes on refusing calls in words if they do not cease
 CUT_OFF = 1.0  # seconds that what is no call of ours has to end, watchers of health among it
 
 
@@ -79,7 +80,7 @@ def running(
     observer = observer or InertObserver()
     end = _End(events or InertEvents(), hurried or Event())
     health = Health([SERVICE.full_name, *filter(None, [settings.health_alias])])
-    server = Server(settings.wire, health, WireLimits(), shares_port=shares_port)
+    server = Server(settings.wire, health, _wire_limits(settings), shares_port=shares_port)
     with (
         _store(settings, database, observer, end.events) as store,
         closing(server),  # Closed after the lanes have drained: what they finish is answered.
@@ -252,6 +253,19 @@ def _entrances(lanes: _Lanes) -> Mapping[LaneName, Entrance]:
     }
 
 
+def _wire_limits(settings: Settings) -> WireLimits:
+    return WireLimits(
+        calls=settings.calls,
+        calls_per_connection=settings.calls_per_connection,
+        request_bytes=settings.request_bytes,
+        metadata_bytes=settings.metadata_bytes,
+        window_bytes=settings.window_bytes,
+        unread_bytes=settings.unread_bytes,
+        patience=settings.patience,
+        handshake=settings.handshake,
+    )
+
+
 def _stop(server: Server, gate: Gate, health: Health, end: _End) -> None:
     health.stop()
     gate.close()
@@ -261,8 +275,12 @@ def _stop(server: Server, gate: Gate, health: Health, end: _End) -> None:
         if end.hurried.is_set():
             break
     # The server drops calls that arrived but were not handed out yet: those end as CANCELLED,
-    # after which no client tries elsewhere. Each connection gets time to hear a refusal first.
-    time.sleep(LAST_WORDS)
+    # after which no client tries elsewhere. All get time to come and to hear a refusal first.
+    patient_until = time.monotonic() + WORDS_FOR_ALL
+    turned_away = -1
+    while gate.turned_away > turned_away and time.monotonic() < patient_until:
+        turned_away = gate.turned_away
+        time.sleep(LAST_WORDS)
     server.stop(CUT_OFF)
 
 

@@ -12,14 +12,12 @@ from time import monotonic
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-import structlog
+from infrastructure.process.lastresort import end_now
 
 ONE_WISH = 0.3  # seconds: `make` and a process group may send one Ctrl-C several times
 LAST_RESORT = 30.0  # seconds after which a stop that hangs ends the process
-ENDED_BY_FORCE = 70  # exit code: a stop that did not end by itself
 
 _END = 0  # no signal has this number
-_log = structlog.get_logger()
 
 
 class Stopped(BaseException):
@@ -103,5 +101,4 @@ class StopSignals:
 
     def _last_resort(self) -> None:
         if not self._ended.wait(LAST_RESORT):
-            _log.error("the stop did not end, so the process does", after=LAST_RESORT)
-            os._exit(ENDED_BY_FORCE)
+            end_now(f"the stop did not end within {LAST_RESORT:g} s")

@@ -10,8 +10,10 @@ from multiprocessing.process import BaseProcess
 from threading import Thread
 
 from application.ports import StoreUnavailable
+from infrastructure.process.lastresort import end_now, end_with_any_thread
 from infrastructure.process.reports import Reporter
 from infrastructure.process.signals import Stopped, StopSignals
+from infrastructure.rpc.server import StopFailed
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
 from infrastructure.telemetry.logs import configure_logs
@@ -63,6 +65,7 @@ def _serve(
     *,
     shares_port: bool,
 ) -> None:
+    end_with_any_thread()
     while True:
         try:
             with running(
@@ -76,6 +79,8 @@ def _serve(
                 started(service)
                 stop.asked.wait()
                 return
+        except StopFailed as failed:
+            end_now(str(failed))
         except StoreUnavailable as away:
             events.database_lost(str(away))
             if stop.asked.wait(TRY_AGAIN_EVERY):

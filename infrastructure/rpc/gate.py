@@ -8,13 +8,15 @@ from infrastructure.lanes.refusals import Draining
 class Gate:
     """Counts the calls that are inside, on whatever threads they come and go."""
 
-    __slots__ = ("_closed", "_counting", "_empty", "_inside")
+    __slots__ = ("_closed", "_counting", "_empty", "_inside", "turned_away")
 
     def __init__(self) -> None:
         self._inside = 0
         self._closed = False
         self._counting = Lock()
         self._empty = Event()
+        self.turned_away = 0
+        """How many calls came after the gate was closed."""
 
     @property
     def inside(self) -> int:
@@ -25,6 +27,7 @@ class Gate:
         """Lets a call in, which must leave. Raises Draining once the gate is closed."""
         with self._counting:
             if self._closed:
+                self.turned_away += 1
                 raise Draining
             self._inside += 1
 

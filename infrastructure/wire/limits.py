@@ -6,11 +6,11 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: the class itself tells its defaults
 class Limits:
     """Bounds of the wire: bytes, counts, and seconds. Each has a default that suits the service."""
 
-    connection_calls: int = 1000
+    calls_per_connection: int = 1000
     """How many calls one connection may have under way; a client waits with further ones.
 
     A client that is at the bound all the time is refused now and then by the core (REFUSED_STREAM),
@@ -30,18 +30,18 @@ class Limits:
     """How long a new connection may take to speak HTTP/2."""
     ping_every: float = 5.0
     """How often a client may ask whether the connection lives, also without calls."""
-    look_ahead_bytes: int = 256 * KIB
+    window_bytes: int = 256 * KIB
     """How much of a message a client may send before it is read: the window of a stream."""
 
     def options(self, *, shares_port: bool) -> list[tuple[str, int]]:
         """The options of a gRPC server. With `shares_port`, several processes may serve a port."""
         return [
             ("grpc.so_reuseport", int(shares_port)),
-            ("grpc.max_concurrent_streams", self.connection_calls),
+            ("grpc.max_concurrent_streams", self.calls_per_connection),
             ("grpc.max_receive_message_length", self.request_bytes),
             ("grpc.max_metadata_size", self.metadata_bytes),
             ("grpc.absolute_max_metadata_size", 2 * self.metadata_bytes),
-            ("grpc.http2.lookahead_bytes", self.look_ahead_bytes),
+            ("grpc.http2.lookahead_bytes", self.window_bytes),
             ("grpc.http2.bdp_probe", 0),  # It would let windows grow to 4 MiB.
             ("grpc.server_handshake_timeout_ms", round(self.handshake * 1000)),
             ("grpc.http2.min_ping_interval_without_data_ms", round(self.ping_every * 1000)),

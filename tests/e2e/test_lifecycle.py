@@ -11,8 +11,10 @@ from threading import Lock
 import grpc
 import psutil
 import pytest
+from workflows.workflows_pb2_grpc import WorkflowsServiceStub
+from workflows_testing import requests
 
-from tests.support.client import Client, Refused, together
+from tests.support.client import WITHIN, Client, Refused, together
 from tests.support.database import select
 from tests.support.records import assert_consistent
 from tests.support.service import Service
@@ -105,6 +107,27 @@ def test_calls_refused_at_a_stop_are_told_to_go_elsewhere(serve: Callable[..., S
         callers.call_until_refused(service.tell_to_stop)
         codes |= set(callers.refused.values())
     assert codes == {grpc.StatusCode.UNAVAILABLE}
+
+
+def test_a_burst_at_a_stop_is_answered_or_refused_in_words(serve: Callable[..., Service]) -> None:
+    service = serve()
+    # Channels with the same options would share a connection.
+    channels = [grpc.insecure_channel(service.address, [("number", n)]) for n in range(8)]
+    stubs = [WorkflowsServiceStub(channel) for channel in channels]
+    request = requests.create("alice")
+    calling = [stubs[n % 8].CreateWorkflow.future(request, timeout=WITHIN) for n in range(4000)]
+    until(lambda: any(call.done() for call in calling))
+    service.tell_to_stop()
+    errors = [call.exception() for call in calling]
+    refused = [Refused(error) for error in errors if isinstance(error, grpc.RpcError)]
+    assert {(each.code, each.reason) for each in refused} <= {
+        (grpc.StatusCode.UNAVAILABLE, "DRAINING"),
+        (grpc.StatusCode.UNAVAILABLE, "OVERLOADED"),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "SHARE_EXCEEDED"),
+    }
+    assert service.wait() == 0
+    for channel in channels:
+        channel.close()
 
 
 def test_a_stop_leaves_a_consistent_database(serve: Callable[..., Service], database: str) -> None:

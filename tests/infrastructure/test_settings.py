@@ -47,6 +47,14 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "workers": "7",
         "health_alias": "workflows-service",
         "wire": "handled",
+        "calls": "7",
+        "calls_per_connection": "7",
+        "request_bytes": "70000",
+        "metadata_bytes": "9000",
+        "window_bytes": "70000",
+        "unread_bytes": "70000",
+        "patience": "7.5",
+        "handshake": "7.5",
     }
     assert values.keys() == Settings.model_fields.keys()
     for name, value in values.items():

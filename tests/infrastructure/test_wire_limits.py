@@ -41,7 +41,7 @@ def server(serving: Serving, held: Waiting) -> Iterator[WireServer]:
         "metadata_bytes": 4096,
         "request_bytes": 10_000,
         "unread_bytes": 300_000,
-        "connection_calls": 15,
+        "calls_per_connection": 15,
         "ping_every": 0.1,
     }
     with serving({ECHO: echo, HOLD: held, LARGE: large}, **bounds) as server:
