@@ -15,7 +15,6 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from infrastructure.address import DEFAULT_ADDRESS, Address
-from infrastructure.wire.limits import Limits
 
 PREFIX = "WORKFLOWS_"
 
@@ -70,30 +69,30 @@ class Settings(BaseSettings):
     ] = "auto"
     calls: Annotated[
         int, Field(ge=1, le=100_000, description="calls under way at once; others are refused")
-    ] = Limits.calls
+    ] = 8192
     calls_per_connection: Annotated[
         int, Field(ge=1, le=100_000, description="calls of one connection at once; others wait")
-    ] = Limits.calls_per_connection
+    ] = 1000
     request_bytes: Annotated[
         int, Field(ge=65_536, le=67_108_864, description="largest request that is read")
-    ] = Limits.request_bytes
+    ] = 1_114_112
     metadata_bytes: Annotated[
         int, Field(ge=8_192, le=1_048_576, description="most metadata that a call may carry")
-    ] = Limits.metadata_bytes
+    ] = 16_384
     window_bytes: Annotated[
         int, Field(ge=65_535, le=16_777_216, description="how far a client may send ahead")
-    ] = Limits.window_bytes
+    ] = 262_144
     unread_bytes: Annotated[
         int,
         Field(ge=65_536, le=1_073_741_824, description="unread answers of one connection"),
-    ] = Limits.unread_bytes
+    ] = 8_388_608
     patience: Annotated[
         float,
         Field(ge=0.5, le=600, description="seconds a call waits for its client"),
-    ] = Limits.patience
+    ] = 10.0
     handshake: Annotated[
         float, Field(ge=0.5, le=120, description="seconds a new connection has to speak HTTP/2")
-    ] = Limits.handshake
+    ] = 10.0
 
     @field_validator("listen", "http_listen")
     @classmethod

@@ -80,7 +80,7 @@ def running(
     observer = observer or InertObserver()
     end = _End(events or InertEvents(), hurried or Event())
     health = Health([SERVICE.full_name, *filter(None, [settings.health_alias])])
-    server = Server(settings.wire, health, _wire_limits(settings), shares_port=shares_port)
+    server = Server(settings.wire, health, wire_limits(settings), shares_port=shares_port)
     with (
         _store(settings, database, observer, end.events) as store,
         closing(server),  # Closed after the lanes have drained: what they finish is answered.
@@ -253,7 +253,8 @@ def _entrances(lanes: _Lanes) -> Mapping[LaneName, Entrance]:
     }
 
 
-def _wire_limits(settings: Settings) -> WireLimits:
+def wire_limits(settings: Settings) -> WireLimits:
+    """The bounds of the wire, as they are set."""
     return WireLimits(
         calls=settings.calls,
         calls_per_connection=settings.calls_per_connection,

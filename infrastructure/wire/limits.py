@@ -6,7 +6,7 @@ KIB = 1024
 MIB = 1024 * KIB
 
 
-@dataclass(frozen=True)  # without slots: the class itself tells its defaults
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Bounds of the wire: bytes, counts, and seconds. Each has a default that suits the service."""
 

@@ -8,8 +8,10 @@ from typing import Any
 import grpc
 import pytest
 
+from infrastructure.settings import Settings
 from infrastructure.wire.calls import Call
 from infrastructure.wire.limits import Limits
+from infrastructure.wiring import wire_limits
 from tests.support.http2 import Http2, data, ping, window
 from tests.support.waiting import until
 from tests.support.wire_server import (
@@ -144,3 +146,8 @@ def test_a_client_may_ask_now_and_then_whether_its_idle_connection_lives(
             sleep(0.12)  # Time itself is what is tested: the client keeps to the bound.
         assert client.is_answered()
     assert Limits().ping_every <= 10
+
+
+def test_the_bounds_are_settings_with_the_same_defaults() -> None:
+    assert wire_limits(Settings()) == Limits()
+    assert wire_limits(Settings(patience=3.0)).patience == 3.0
