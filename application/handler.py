@@ -8,6 +8,7 @@ at fault is found by halves.
 from collections.abc import Mapping, Sequence
 from time import monotonic
 
+from application.damage import Damaged, KnownDamage
 from application.draft import Draft, Outcome, Submission
 from application.ledger import LedgerDigests
 from application.ports import EventStore, LedgerKey, Loaded, OutcomeUnknown, StoreUnavailable
@@ -32,12 +33,14 @@ class CommandHandler:
         *,
         attempts: int = 32,
         within: float = 10.0,
+        damaged: Damaged | None = None,
     ) -> None:
         """A command is decided at most `attempts` times, and not again after `within` seconds."""
         self._store = store
         self._digests = digests
         self._attempts = attempts
         self._within = within
+        self._damaged = Damaged() if damaged is None else damaged
 
     def handle(self, batch: Sequence[Submission]) -> list[Outcome]:
         """Handles each command as if it had come alone, in the order given.
@@ -61,15 +64,27 @@ class CommandHandler:
         A store that is lost is lost for all. Any other exception is the fault of some command:
         whatever it is, halves are tried until that command stands alone.
         """
+        if self._damaged and (known := self._known_damage(waiting)):
+            rest = {place: asked for place, asked in waiting.items() if place not in known}
+            return known | self._attempt(rest)
         try:
             return self._together(waiting)
         except (StoreUnavailable, OutcomeUnknown) as lost:
             return dict.fromkeys(waiting, lost)
         except Exception as fault:  # noqa: BLE001 - it is the outcome of the command at fault
             if len(waiting) == 1:
-                return dict.fromkeys(waiting, fault)
+                [(place, asked)] = waiting.items()
+                self._damaged.found(asked.command.id, fault)
+                return {place: fault}
         items, middle = list(waiting.items()), len(waiting) // 2
         return self._attempt(dict(items[:middle])) | self._attempt(dict(items[middle:]))
+
+    def _known_damage(self, waiting: Waiting) -> dict[int, Outcome]:
+        return {
+            place: KnownDamage(f"workflow {asked.command.id} was found damaged")
+            for place, asked in waiting.items()
+            if self._damaged.known(asked.command.id)
+        }
 
     def _together(self, waiting: Waiting) -> dict[int, Outcome]:
         """One load, a decision for each command, one append."""

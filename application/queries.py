@@ -1,11 +1,19 @@
 """Get and List: what a caller may read of current workflows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from application import cursors
 from application.cursors import Cursors
-from application.ports import ListedWorkflow, SearchTooBroad, View, WorkflowViews
+from application.damage import Damaged, KnownDamage
+from application.ports import (
+    ListedWorkflow,
+    SearchTooBroad,
+    StoredDataDamaged,
+    StoreUnavailable,
+    View,
+    WorkflowViews,
+)
 from domain import fields
 from domain.errors import InvalidFields, WorkflowNotFound
 from domain.filters import Filters
@@ -68,18 +76,38 @@ class Queries:
         self._views = views
         self._cursors = cursors
         self._page_size = page_size
+        self._damaged = Damaged()
 
     def look_up(self, batch: Sequence[Lookup]) -> list[View | Exception]:
         """The workflows, read together; WorkflowNotFound for one that a caller may not see.
 
-        Raises StoreUnavailable if none of them could be read.
+        A workflow that cannot be read is the fault of its own lookups alone, whatever the
+        exception is. Raises StoreUnavailable if the store is lost.
         """
-        found = self._views.get({lookup.workflow_id for lookup in batch})
+        found = self._read({lookup.workflow_id for lookup in batch})
         return [_seen(found.get(lookup.workflow_id), lookup) for lookup in batch]
 
+    def _read(self, ids: Collection[str]) -> Mapping[str, View | Exception]:
+        """The views by id; an exception for one that cannot be read. It is found by halves."""
+        if self._damaged and (known := [i for i in ids if self._damaged.known(i)]):
+            answers = {i: KnownDamage(f"workflow {i} was found damaged") for i in known}
+            return {**answers, **self._read(set(ids) - answers.keys())}
+        try:
+            return self._views.get(ids) if ids else {}
+        except StoreUnavailable:
+            raise
+        except Exception as fault:  # noqa: BLE001 - it is the answer about the one at fault
+            if len(ids) == 1:
+                [workflow_id] = ids
+                self._damaged.found(workflow_id, fault)
+                return {workflow_id: fault}
+        every, middle = sorted(ids), len(ids) // 2
+        return {**self._read(set(every[:middle])), **self._read(set(every[middle:]))}
+
     def pages(self, batch: Sequence[PageRequest]) -> list[Page | Exception]:
-        """The pages, one after the other; InvalidFields for a cursor of another list,
-        SearchTooBroad for filters that would take too long.
+        """The pages, one after the other: InvalidFields for a cursor of another list,
+        SearchTooBroad for filters that would take too long, StoredDataDamaged if a workflow
+        on the page cannot be read.
 
         Raises StoreUnavailable if one of them could not be read.
         """
@@ -96,7 +124,7 @@ class Queries:
             found, more = self._views.page(
                 asked.user_id, asked.filters, before, self._page_size, MAX_PAGE_BYTES
             )
-        except SearchTooBroad as refusal:
+        except (SearchTooBroad, StoredDataDamaged) as refusal:
             return refusal
         if not more:
             return Page(found, "")
@@ -104,9 +132,11 @@ class Queries:
         return Page(found, self._cursors.write(asked.user_id, asked.filters, last))
 
 
-def _seen(view: View | None, lookup: Lookup) -> View | Exception:
+def _seen(view: View | Exception | None, lookup: Lookup) -> View | Exception:
     if view is None:
         return WorkflowNotFound(lookup.workflow_id)
+    if isinstance(view, Exception):
+        return view
     try:
         visible(view.workflow, lookup.workflow_id, lookup.user_id)
     except WorkflowNotFound as hidden:

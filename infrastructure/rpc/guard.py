@@ -7,6 +7,7 @@ from typing import TypeVar
 import grpc
 import structlog
 
+from application.damage import KnownDamage
 from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.method import Rendered
@@ -105,7 +106,7 @@ def _guarded(name: str, answerer: Answerer, gate: Gate, observer: Observer) -> M
 def _refuse(method: str, call: Call, error: Exception) -> str:
     """Ends a call with the status of an error, and returns the name of its code."""
     refusal = refusal_of(error)
-    if refusal.code in _UNEXPECTED:
+    if refusal.code in _UNEXPECTED and not isinstance(error, KnownDamage):
         _log.error("call failed", method=method, reason=refusal.reason, exc_info=error)
     call.refuse(refusal.code, refusal.text(), refusal.trailing())
     return refusal.code.name

@@ -7,7 +7,16 @@ from typing import Any
 import pytest
 
 from application.cursors import Cursors
-from application.ports import Feed, ListedWorkflow, SearchTooBroad, Slice, View
+from application.damage import KnownDamage
+from application.ports import (
+    Feed,
+    ListedWorkflow,
+    SearchTooBroad,
+    Slice,
+    StoredDataDamaged,
+    StoreUnavailable,
+    View,
+)
 from application.queries import MAX_PAGE_BYTES, Lookup, Page, PageRequest, Queries
 from domain.errors import InvalidFields, WorkflowNotFound
 from domain.events import WorkflowEvent
@@ -29,17 +38,23 @@ TOO_BROAD = "too broad"  # what the double below does not find in time
 
 GUESSED = "A" * 46  # the form of a cursor, and nothing more
 
+CURSORS = Cursors(b"secret", lambda: Feed(7))
+
 
 class Views:
     """WorkflowViews over a handful of workflows, oldest first."""
 
     def __init__(self, *views: View) -> None:
         self.asked: list[Collection[str]] = []
+        self.faults: dict[str, Exception] = {}
         self._views = views
 
     def get(self, ids: Collection[str]) -> Mapping[str, View]:
         """See WorkflowViews.get."""
         self.asked.append(ids)
+        for workflow_id in ids:
+            if fault := self.faults.get(workflow_id):
+                raise fault
         return {view.id: view for view in self._views if view.id in ids}
 
     def page(
@@ -74,7 +89,7 @@ def view(name: str, *later: WorkflowEvent, user_id: str = OWNER) -> View:
 
 
 def queries(*views: View, page_size: int = 2) -> Queries:
-    return Queries(Views(*views), Cursors(b"secret", lambda: Feed(7)), page_size)
+    return Queries(Views(*views), CURSORS, page_size)
 
 
 def page(asked: Queries, cursor: str = "", filters: Filters | None = None) -> Page | Exception:
@@ -169,9 +184,39 @@ def test_in_one_batch_a_refused_lookup_harms_no_other() -> None:
 
 def test_one_batch_is_one_query_of_each_workflow_once() -> None:
     views = Views(ACTIVE)
-    asked = Queries(views, Cursors(b"secret", lambda: Feed(7)), 2)
+    asked = Queries(views, CURSORS, 2)
     asked.look_up([Lookup.by_owner(ID, OWNER), Lookup.by_service(OTHER_ID), Lookup.by_service(ID)])
     assert [sorted(ids) for ids in views.asked] == [[ID, OTHER_ID]]
+
+
+@pytest.mark.parametrize("fault", [StoredDataDamaged("test"), ValueError("unforeseen")])
+def test_a_workflow_that_cannot_be_read_harms_no_other(fault: Exception) -> None:
+    others = [replace(ACTIVE, id=f"{number}") for number in range(4)]
+    views = Views(ACTIVE, *others)
+    views.faults = {ID: fault}
+    asked = Queries(views, CURSORS, 2)
+    found = asked.look_up([Lookup(each.id, OWNER) for each in (others[0], ACTIVE, *others[1:])])
+    assert found.pop(1) is fault
+    assert found == others
+
+
+def test_a_damaged_workflow_is_looked_for_once_and_then_known() -> None:
+    views = Views(ACTIVE)
+    views.faults = {ID: StoredDataDamaged("test")}
+    asked = Queries(views, CURSORS, 2)
+    asked.look_up([Lookup(ID, OWNER)])
+    views.asked.clear()
+    (known,) = asked.look_up([Lookup(ID, OWNER)])
+    assert isinstance(known, KnownDamage)
+    assert views.asked == []
+
+
+def test_a_lost_store_is_lost_for_every_lookup() -> None:
+    views = Views(ACTIVE)
+    views.faults = {ID: StoreUnavailable()}
+    with pytest.raises(StoreUnavailable):
+        Queries(views, CURSORS, 2).look_up([Lookup(ID, OWNER), Lookup(OTHER_ID, OWNER)])
+    assert len(views.asked) == 1
 
 
 def test_a_lookup_by_its_owner_names_all_its_bad_fields() -> None:

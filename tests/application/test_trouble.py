@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 
+from application.damage import Damaged, KnownDamage
 from application.draft import Done
 from application.handler import CommandHandler, Contended
 from application.ports import (
@@ -182,7 +183,38 @@ def test_a_stream_that_cannot_be_loaded_fails_its_own_commands_alone(
     )
     assert (type(done), type(new)) == (Done, Done)
     assert refused is fault
-    assert again is fault
+    assert isinstance(again, type(fault))
+
+
+def test_a_damaged_stream_is_looked_for_once_and_then_known(
+    handler: CommandHandler, watched: Troubled
+) -> None:
+    handle(handler, create(), create(id=OTHER_ID))
+    watched.damaged = {ID: StoredDataDamaged("test")}
+    handle(handler, increment(), increment(id=OTHER_ID))
+    watched.loads.clear()
+    known, other = handle(handler, increment(), increment(id=OTHER_ID))
+    assert isinstance(known, KnownDamage)
+    assert isinstance(other, Done)
+    assert watched.loads == [{OTHER_ID}]
+
+
+def test_a_damaged_stream_that_was_mended_is_served_again_after_a_while(watched: Troubled) -> None:
+    handler = CommandHandler(watched, DIGESTS, damaged=Damaged(look_again_after=0.0))
+    handle(handler, create())
+    watched.damaged = {ID: StoredDataDamaged("test")}
+    handle(handler, increment())
+    watched.damaged = {}
+    (counted,) = handle(handler, increment())
+    assert isinstance(counted, Done)
+
+
+def test_what_is_no_damage_is_not_remembered(handler: CommandHandler, watched: Troubled) -> None:
+    handle(handler, create())
+    watched.before_load = [KeyError("test")]
+    handle(handler, increment())
+    (counted,) = handle(handler, increment())
+    assert isinstance(counted, Done)
 
 
 @pytest.mark.parametrize("broken", [{"payload": None}, {"name": "\ud800"}], ids=["decide", "key"])
