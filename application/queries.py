@@ -15,6 +15,7 @@ from application.ports import (
     WorkflowViews,
 )
 from domain import fields
+from domain.catalogue import Catalogue
 from domain.errors import InvalidFields, WorkflowNotFound
 from domain.filters import Filters
 from domain.workflow import visible
@@ -61,11 +62,19 @@ class PageRequest:
     filters: Filters
     cursor: str
 
-    def __post_init__(self) -> None:
-        """Raises InvalidFields if the user id is outside its bounds, or the cursor is none."""
-        fields.refuse_invalid(
-            ("user_id", fields.required_text(self.user_id)), ("cursor", cursors.form(self.cursor))
-        )
+    @classmethod
+    def checked(
+        cls, user_id: str, filters: Filters, cursor: str, catalogue: Catalogue
+    ) -> "PageRequest":
+        """Raises InvalidFields, which names every bad field; a cursor also if it cannot be one."""
+        violations = [
+            *fields.violations([("user_id", fields.required_text(user_id))]),
+            *filters.violations(catalogue),
+            *fields.violations([("cursor", cursors.form(cursor))]),
+        ]
+        if violations:
+            raise InvalidFields(violations)
+        return cls(user_id, filters, cursor)
 
 
 class Queries:

@@ -1,13 +1,15 @@
 """What may be asked of a workflow. A command that exists is within all bounds.
 
-Each command brings its time and its ids with it, so that deciding it needs no clock. Making one
-with a bad field raises InvalidFields, which names every bad field as the contract names it.
+Each command carries its time, its ids and, if it needs one, the catalogue: deciding it needs no
+clock and no setting. Making one with a bad field raises InvalidFields, which names every bad field
+as the contract does.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from domain import fields, payloads
+from domain import fields
+from domain.catalogue import Catalogue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,15 +28,16 @@ class CreateWorkflow:
     max_consecutive_job_failures_allowed: int
     log_retention: bool | None
     idempotency_key: str
+    catalogue: Catalogue = field(repr=False, compare=False)
     now: datetime
 
     def __post_init__(self) -> None:
         fields.refuse_invalid(
             ("id", fields.workflow_id(self.id)),
             ("user_id", fields.required_text(self.user_id)),
-            ("name", fields.required_text(self.name)),
-            ("kind", fields.kind(self.kind)),
-            ("payload", payloads.for_kind(self.payload, self.kind)),
+            ("name", fields.name(self.name)),
+            ("kind", self.catalogue.kind(self.kind)),
+            ("payload", self.catalogue.payload(self.payload, self.kind)),
             ("interval", fields.interval(self.interval)),
             (
                 "max_consecutive_job_failures_allowed",
@@ -46,7 +49,10 @@ class CreateWorkflow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateWorkflow:
-    """Replace name, payload, interval and maximum; the kind's rules are checked on deciding."""
+    """Replace name, payload, interval and maximum; a terminated workflow becomes active again.
+
+    Whether the payload fits the workflow's kind is checked when the command is decided.
+    """
 
     id: str
     user_id: str
@@ -55,14 +61,15 @@ class UpdateWorkflow:
     interval: int
     max_consecutive_job_failures_allowed: int
     idempotency_key: str
+    catalogue: Catalogue = field(repr=False, compare=False)
     now: datetime
 
     def __post_init__(self) -> None:
         fields.refuse_invalid(
             ("id", fields.workflow_id(self.id)),
             ("user_id", fields.required_text(self.user_id)),
-            ("name", fields.required_text(self.name)),
-            ("payload", payloads.form(self.payload)),
+            ("name", fields.name(self.name)),
+            ("payload", self.catalogue.form(self.payload)),
             ("interval", fields.interval(self.interval)),
             (
                 "max_consecutive_job_failures_allowed",
@@ -74,26 +81,34 @@ class UpdateWorkflow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateBuildStatus:
-    """Record the status of a build; a generation of 0 does not guard, an empty owner is any."""
+    """Record the status of a build.
+
+    A `generation` of 0 is no guard; an empty `user_id` stands for any owner.
+    """
 
     id: str
     user_id: str
     build_status: str
     generation: int
+    catalogue: Catalogue = field(repr=False, compare=False)
     now: datetime
 
     def __post_init__(self) -> None:
         fields.refuse_invalid(
             ("id", fields.workflow_id(self.id)),
             ("user_id", fields.optional_text(self.user_id)),
-            ("build_status", fields.build_status(self.build_status)),
+            ("build_status", self.catalogue.build_status(self.build_status)),
             ("generation", fields.generation(self.generation)),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncrementFailures:
-    """Count a failed job, once for each non-empty job id; an empty owner is any."""
+    """Count a failed job, once for each `job_id` unless it is empty.
+
+    `terminate_at_threshold` says whether the failure that reaches the maximum also terminates the
+    workflow. An empty `user_id` stands for any owner.
+    """
 
     id: str
     user_id: str
@@ -111,7 +126,7 @@ class IncrementFailures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResetFailures:
-    """Set the count of failures back to 0; an empty owner is any."""
+    """Set the count of failures back to 0. An empty `user_id` stands for any owner."""
 
     id: str
     user_id: str
@@ -126,7 +141,7 @@ class ResetFailures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TerminateWorkflow:
-    """End the active life of a workflow."""
+    """Terminate a workflow: it stays readable, and an update makes it active again."""
 
     id: str
     user_id: str

@@ -20,7 +20,7 @@ class WorkflowError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A field that is outside its bounds, and what would be accepted."""
+    """A field that is outside its bounds. `reason` says how, and what would be accepted."""
 
     field: str
     reason: str
@@ -35,7 +35,7 @@ class InvalidFields(WorkflowError):
 
 
 class WorkflowNotFound(WorkflowError):
-    """There is no such workflow, it is deleted, or it belongs to somebody else."""
+    """The workflow does not exist, is deleted, or belongs to another user."""
 
     def __init__(self, workflow_id: str) -> None:
         self.workflow_id = workflow_id
@@ -43,7 +43,7 @@ class WorkflowNotFound(WorkflowError):
 
 
 class WorkflowExists(WorkflowError):
-    """The id that a new workflow was given is taken."""
+    """Another workflow has the id that a new one was given."""
 
     def __init__(self, workflow_id: str) -> None:
         self.workflow_id = workflow_id
@@ -76,7 +76,7 @@ class StaleGeneration(WorkflowError):
 
 
 class IdempotencyKeyReused(WorkflowError):
-    """An idempotency key came again with another request."""
+    """An idempotency key was used before, with another request."""
 
     def __init__(self, workflow_id: str) -> None:
         self.workflow_id = workflow_id

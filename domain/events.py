@@ -1,7 +1,7 @@
-"""The seven facts of a workflow's life.
+"""The seven events of a workflow.
 
-`stored_name` is what the store writes beside each fact. It is a literal, never an import path,
-and never changes: a fact of a new shape gets a new stored name and an upcaster for the old one.
+`stored_name` is what the store writes beside an event. It is a literal, never an import path, and
+never changes: an event of a new shape gets a new stored name, and the old one is lifted when read.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FAILURE_THRESHOLD = "failure_threshold"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
-    """A workflow came into being, its build pending and its generation 1."""
+    """A workflow was created, with generation 1."""
 
     stored_name: ClassVar[str] = "created.v1"
 
@@ -25,6 +25,7 @@ class Created:
     interval: int
     max_failures: int
     log_retention: bool
+    build_status: str
     at: datetime
 
 
@@ -45,7 +46,7 @@ class Updated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildStatusChanged:
-    """The build of this generation reached another status."""
+    """The build of this generation has another status now."""
 
     stored_name: ClassVar[str] = "build_status_changed.v1"
 
@@ -56,7 +57,7 @@ class BuildStatusChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureIncremented:
-    """A job failed; `failures` is the count with it, `job_id` is empty where none was given."""
+    """A job failed. `failures` is the count including it; `job_id` is empty if none was given."""
 
     stored_name: ClassVar[str] = "failure_incremented.v1"
 
@@ -67,7 +68,7 @@ class FailureIncremented:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reset:
-    """The count of consecutive failures started again at 0."""
+    """The count of consecutive failures was set back to 0."""
 
     stored_name: ClassVar[str] = "reset.v1"
 
@@ -76,7 +77,10 @@ class Reset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminated:
-    """The active life ended: on request, or by the job that reached the failure threshold."""
+    """The workflow was terminated: on request, or by the job that reached the maximum of failures.
+
+    `reason` is REQUESTED or FAILURE_THRESHOLD.
+    """
 
     stored_name: ClassVar[str] = "terminated.v1"
 
@@ -87,7 +91,7 @@ class Terminated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deleted:
-    """The workflow is gone for its users; nothing follows."""
+    """The workflow was removed from Get and List; no event follows."""
 
     stored_name: ClassVar[str] = "deleted.v1"
 

@@ -1,13 +1,12 @@
-"""The bounds of each field. A check answers None, or says what would be accepted."""
+"""The bounds of each field.
+
+A check returns None, or what is wrong with the value and what would be accepted.
+"""
 
 import re
 from collections.abc import Iterable
 
 from domain.errors import InvalidFields, Violation
-
-KINDS = ("http", "script", "docker")
-PENDING = "pending"
-BUILD_STATUSES = (PENDING, "building", "success", "failed", "canceled")
 
 MAX_TEXT = 255  # characters
 MAX_INTERVAL = 525_600  # minutes: a year
@@ -15,25 +14,42 @@ MAX_FAILURES = 100
 MAX_GENERATION = 2**63 - 1
 
 _CONTROL_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f]")
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+INVISIBLE_CHARACTER = re.compile(f"[{_INVISIBLE}]")
+"""What Unicode lets a reader ignore: its property Default_Ignorable_Code_Point."""
+# The braille blank and the interlinear marks are drawn as nothing too, though not ignorable.
+_VISIBLE_CHARACTER = re.compile(rf"[^\s{_INVISIBLE}\u2800\ufff9-\ufffb]")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
 
 Check = tuple[str, str | None]
 
 
 def refuse_invalid(*checks: Check) -> None:
-    """Raises InvalidFields with every (field, complaint) that has a complaint."""
+    """Raises InvalidFields with every field that has a complaint."""
     for _, complaint in checks:
         if complaint is not None:
             raise InvalidFields(violations(checks))
 
 
 def violations(checks: Iterable[Check]) -> list[Violation]:
-    """The checks that found something, as violations."""
+    """The checks that have a complaint, as violations."""
     return [Violation(field, complaint) for field, complaint in checks if complaint]
 
 
+def name(value: str) -> str | None:
+    """A name: 1 to 255 characters, no control characters, at least one that can be seen."""
+    complaint = required_text(value)
+    if complaint is None and not _VISIBLE_CHARACTER.search(value):
+        return "holds nothing but spaces or invisible characters; a name that shows is accepted"
+    return complaint
+
+
 def required_text(value: str) -> str | None:
-    """A name or an owner: 1 to 255 characters, no control characters."""
+    """An owner: 1 to 255 characters, no control characters."""
     if not value:
         return f"is empty; 1 to {MAX_TEXT} characters are accepted"
     return optional_text(value)
@@ -49,22 +65,10 @@ def optional_text(value: str) -> str | None:
 
 
 def workflow_id(value: str) -> str | None:
-    """An id as CreateWorkflow answers it: a UUID in lower case, with hyphens."""
+    """An id as CreateWorkflow returns it: a UUID in lower case, with hyphens."""
     if _UUID.match(value):
         return None
-    return "is not a UUID; the id that CreateWorkflow answered with is accepted"
-
-
-def kind(value: str) -> str | None:
-    """One of the known kinds."""
-    return None if value in KINDS else f"is unknown; one of {', '.join(KINDS)} is accepted"
-
-
-def build_status(value: str) -> str | None:
-    """One of the known build statuses."""
-    if value in BUILD_STATUSES:
-        return None
-    return f"is unknown; one of {', '.join(BUILD_STATUSES)} is accepted"
+    return "is not a UUID; the id that CreateWorkflow returned is accepted"
 
 
 def interval(value: int) -> str | None:

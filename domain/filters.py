@@ -1,22 +1,36 @@
-"""What a listed workflow must meet."""
+"""What a listed workflow must match."""
 
+import re
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from domain import fields
+from domain.catalogue import Catalogue
+from domain.errors import Violation
 from domain.workflow import Workflow
+
+_DOTTED_I = re.compile("i\u0307+")
 
 
 def folded(text: str) -> str:
-    """A text as searches compare it: upper and lower case alike, whatever the locale."""
-    return text.casefold()
+    """A text as searches compare it: Unicode's NFKC_Casefold, and a dotted i is an i.
+
+    So upper and lower case, canonically equal spellings (NFC, NFD) and spellings that differ in
+    width or in invisible characters are alike, and `i` finds U+0130. Folding twice changes nothing.
+    """
+    if text.isascii():
+        return text.lower()
+    seen = fields.INVISIBLE_CHARACTER.sub("", text)
+    cased = normalize("NFKC", normalize("NFKD", normalize("NFD", seen).casefold()).casefold())
+    return normalize("NFC", _DOTTED_I.sub("i", normalize("NFD", cased)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
     """Filters of ListWorkflows, all of which must hold; an empty or 0 one does not filter.
 
-    `query` is part of the name, upper and lower case alike, and knows no wildcards. Intervals
-    are in minutes. Raises InvalidFields for values that no workflow could have.
+    `query` is part of the name, compared as `folded` says, without wildcards. Intervals are in
+    minutes.
     """
 
     query: str = ""
@@ -26,19 +40,22 @@ class Filters:
     interval_min: int = 0
     interval_max: int = 0
 
-    def __post_init__(self) -> None:
-        fields.refuse_invalid(
-            ("filters.query", fields.optional_text(self.query)),
-            ("filters.kind", fields.kind(self.kind) if self.kind else None),
-            (
-                "filters.build_status",
-                fields.build_status(self.build_status) if self.build_status else None,
-            ),
-            ("filters.interval_min", fields.interval_bound(self.interval_min)),
-            (
-                "filters.interval_max",
-                fields.interval_bound(self.interval_max) or self._empty_range(),
-            ),
+    def violations(self, catalogue: Catalogue) -> list[Violation]:
+        """The filters with a value that no workflow of this catalogue could have."""
+        return fields.violations(
+            [
+                ("filters.query", fields.optional_text(self.query)),
+                ("filters.kind", catalogue.kind(self.kind) if self.kind else None),
+                (
+                    "filters.build_status",
+                    catalogue.build_status(self.build_status) if self.build_status else None,
+                ),
+                ("filters.interval_min", fields.interval_bound(self.interval_min)),
+                (
+                    "filters.interval_max",
+                    fields.interval_bound(self.interval_max) or self._empty_range(),
+                ),
+            ]
         )
 
     def _empty_range(self) -> str | None:
@@ -48,7 +65,7 @@ class Filters:
         return None
 
     def matches(self, workflow: Workflow) -> bool:
-        """Whether a workflow meets all that is set; the SQL of the read model says the same."""
+        """Whether a workflow matches all that is set; the SQL of the read model says the same."""
         return (
             folded(self.query) in folded(workflow.name)
             and self.kind in ("", workflow.kind)

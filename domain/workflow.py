@@ -1,7 +1,7 @@
-"""The life of a workflow: decide what follows from a command, evolve by what happened.
+"""The life of a workflow: `decide` makes events from a command, `evolve` makes states from events.
 
-Both are pure. `None` is a workflow that does not exist yet; a deleted one is a state of its own,
-so that nothing can follow its deletion.
+Both are pure. `None` is the state before the creation. A deleted workflow has a state, too, so that
+nothing can follow its deletion.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 
-from domain import payloads
 from domain.commands import (
     Command,
     CreateWorkflow,
@@ -38,12 +37,12 @@ from domain.events import (
     Updated,
     WorkflowEvent,
 )
-from domain.fields import PENDING, refuse_invalid
+from domain.fields import refuse_invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """What a workflow is after its events; `interval` is in minutes."""
+    """A workflow as its events left it. `interval` is in minutes."""
 
     user_id: str
     name: str
@@ -62,15 +61,15 @@ class Workflow:
 
     @property
     def threshold_reached(self) -> bool:
-        """Whether the failures have reached their maximum."""
+        """Whether the count of failures has reached its maximum."""
         return self.failures >= self.max_failures
 
 
 def visible(workflow: Workflow | None, workflow_id: str, user_id: str) -> Workflow:
-    """The workflow, if this user may see it (an empty user may see any).
+    """The workflow, if this user may see it; an empty `user_id` may see any.
 
-    Raises WorkflowNotFound where it is absent, deleted or another user's: one answer for all
-    three, so that nobody learns of what is not theirs.
+    Raises WorkflowNotFound if it does not exist, is deleted, or is another user's. The three look
+    alike, so that nobody learns of other users' workflows.
     """
     if workflow is None or workflow.deleted_at is not None:
         raise WorkflowNotFound(workflow_id)
@@ -80,9 +79,9 @@ def visible(workflow: Workflow | None, workflow_id: str, user_id: str) -> Workfl
 
 
 def decide(workflow: Workflow | None, command: Command) -> Sequence[WorkflowEvent]:
-    """The events that follow from a command: none where it asks for what already is.
+    """The events that follow from a command; none if it asks for what already is.
 
-    Raises a WorkflowError where the command is refused.
+    Raises a WorkflowError if the command is refused.
     """
     if isinstance(command, CreateWorkflow):
         return _create(workflow, command)
@@ -122,25 +121,35 @@ def _create(workflow: Workflow | None, command: CreateWorkflow) -> Sequence[Work
             kind=command.kind,
             interval=command.interval,
             max_failures=command.max_consecutive_job_failures_allowed,
-            log_retention=True if command.log_retention is None else command.log_retention,
+            log_retention=_keeps_logs(command),
+            build_status=command.catalogue.first_build_status,
             at=command.now,
         )
     ]
 
 
+def _keeps_logs(command: CreateWorkflow) -> bool:
+    if command.log_retention is None:
+        return command.catalogue.keeps_logs(command.kind)
+    return command.log_retention
+
+
 def _update(workflow: Workflow, command: UpdateWorkflow) -> Sequence[WorkflowEvent]:
     new_payload = command.payload != workflow.payload
     if new_payload:
-        refuse_invalid(("payload", payloads.for_kind(command.payload, workflow.kind)))
+        refuse_invalid(("payload", command.catalogue.new_payload(command.payload, workflow.kind)))
     new_interval = command.interval != workflow.interval
     revived = workflow.terminated_at is not None
+    starts_again = new_payload or revived
     updated = Updated(
         name=command.name,
         payload=command.payload,
         interval=command.interval,
         max_failures=command.max_consecutive_job_failures_allowed,
-        build_status=PENDING if new_payload or revived else workflow.build_status,
-        generation=workflow.generation + (new_payload or new_interval or revived),
+        build_status=(
+            command.catalogue.first_build_status if starts_again else workflow.build_status
+        ),
+        generation=workflow.generation + (starts_again or new_interval),
         at=command.now,
     )
     if evolve(workflow, updated) == replace(workflow, updated_at=command.now):
@@ -172,7 +181,7 @@ def _increment(workflow: Workflow, command: IncrementFailures) -> Sequence[Workf
 def evolve(workflow: Workflow | None, event: WorkflowEvent) -> Workflow:
     """The workflow after an event.
 
-    Raises ValueError where the event cannot follow: such a history was not recorded by `decide`.
+    Raises ValueError if the event cannot follow: `decide` recorded no such history.
     """
     if isinstance(event, Created):
         return _created(workflow, event)
@@ -216,7 +225,7 @@ def _created(workflow: Workflow | None, event: Created) -> Workflow:
         interval=event.interval,
         max_failures=event.max_failures,
         log_retention=event.log_retention,
-        build_status=PENDING,
+        build_status=event.build_status,
         failures=0,
         generation=1,
         created_at=event.at,
@@ -225,7 +234,7 @@ def _created(workflow: Workflow | None, event: Created) -> Workflow:
 
 
 def replay(history: Iterable[WorkflowEvent], workflow: Workflow | None = None) -> Workflow | None:
-    """The workflow after a history, oldest event first; None where there never was one."""
+    """The workflow after these events, oldest first; None if it never was created."""
     for event in history:
         workflow = evolve(workflow, event)
     return workflow

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     terminate_at_threshold: Annotated[
         bool, Field(description="whether a workflow ends when its failures reach their maximum")
     ] = True
+    catalogue: Annotated[
+        Path | None,
+        Field(description="TOML file of kinds and build statuses; unset: the default catalogue"),
+    ] = None
     workers: Annotated[
         int, Field(ge=1, le=64, description="server processes that share the address")
     ] = 1

@@ -18,6 +18,7 @@ from application.ledger import LedgerDigests
 from application.ports import StoreUnavailable, View
 from application.queries import Lookup, Page, PageRequest, Queries
 from infrastructure.address import Address
+from infrastructure.catalogue.loading import load
 from infrastructure.contract import SERVICE
 from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
@@ -216,7 +217,9 @@ def _doors(
     """The methods on their address, behind the gate; readiness beside them."""
     readiness = Readiness(health, lambda: lanes.alive and store.answers(), end.events)
     gate = Gate()
-    surroundings = Surroundings(_now, _new_id, settings.terminate_at_threshold)
+    surroundings = Surroundings(
+        _now, _new_id, settings.terminate_at_threshold, load(settings.catalogue)
+    )
     methods = answerers(METHODS, _entrances(lanes), lanes.checks, surroundings)
     served = guarded(SERVICE.full_name, methods, gate, observer)
     with ExitStack() as stack:

@@ -43,6 +43,7 @@ class CreatedV1(Shape):
     interval: int
     max_failures: int
     log_retention: bool
+    build_status: str
 
     def lift(self) -> Created:
         return Created(
@@ -53,6 +54,7 @@ class CreatedV1(Shape):
             interval=self.interval,
             max_failures=self.max_failures,
             log_retention=self.log_retention,
+            build_status=self.build_status,
             at=self.at,
         )
 

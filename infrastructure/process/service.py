@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from infrastructure.address import Address
+from infrastructure.catalogue.loading import CatalogueRefused, load
 from infrastructure.http.door import DoorAddressInUse
 from infrastructure.postgres.database import Database, DatabaseUnusable, database
 from infrastructure.postgres.migrate import check_schema, migrate
@@ -20,7 +21,14 @@ from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
 from infrastructure.wiring import CONNECTIONS_A_WORKER, Running
 
-REFUSALS = (AddressRefused, AddressInUse, DoorAddressInUse, DatabaseUnusable, SchemaMismatch)
+REFUSALS = (
+    AddressRefused,
+    AddressInUse,
+    CatalogueRefused,
+    DoorAddressInUse,
+    DatabaseUnusable,
+    SchemaMismatch,
+)
 """What ends a start: each is a sentence with a way out."""
 
 
@@ -45,7 +53,8 @@ def serve(settings: Settings, events: Events, announce: Callable[[Serving], None
     """
     with StopSignals() as stop, suppress(Stopped):
         stop.interrupt_start()
-        port.check(settings.listen)  # Before a database starts in vain.
+        port.check(settings.listen)  # Before a database starts in vain, as the next line.
+        load(settings.catalogue)
         connections = settings.workers * CONNECTIONS_A_WORKER
         with database(settings, events, connections=connections) as found:
             _fit_schema(settings, found, events)

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
+from domain.catalogue import Catalogue
 from infrastructure.rpc.errors import Undecodable
 from infrastructure.wire.calls import Metadata
 
@@ -40,11 +41,12 @@ class LaneName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a command takes from outside its request: the time, a new id for an owner, a setting."""
+    """What a request is converted with: the time, a new id for an owner, settings."""
 
     now: Callable[[], datetime]
     new_id: Callable[[str], str]
     terminate_at_threshold: bool
+    catalogue: Catalogue
 
 
 @dataclass(frozen=True, slots=True)

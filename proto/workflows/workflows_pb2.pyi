@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class CreateWorkflowRequest(_message.Message):
-    """What a new workflow shall be."""
+    """A new workflow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -39,17 +39,19 @@ class CreateWorkflowRequest(_message.Message):
     user_id: _builtins.str
     """Owner of the workflow: 1 to 255 characters."""
     name: _builtins.str
-    """Name of the workflow: 1 to 255 characters, no control characters."""
+    """Name of the workflow: 1 to 255 characters, no control characters, at least one that can be seen."""
     payload: _builtins.str
-    """A JSON object of at most 1 MiB and a nesting of at most 64; kept byte for byte."""
+    """A JSON object of at most 1 MiB and a nesting of at most 64, no name twice in one object; it must
+    fit the schema of its kind. Kept byte for byte.
+    """
     kind: _builtins.str
-    """One of http, script, docker."""
+    """A kind of the catalogue: http, script or docker by default."""
     interval: _builtins.int
     """Minutes between runs: 1 to 525600."""
     max_consecutive_job_failures_allowed: _builtins.int
     """Consecutive job failures at which the workflow is terminated: 1 to 100."""
     log_retention: _builtins.bool
-    """Whether the logs of its jobs are kept; unset means no."""
+    """Whether the logs of its jobs are kept; unset means the kind's default: yes for http, script and docker."""
     idempotency_key: _builtins.str
     """Makes a retry safe: the same key and request give the same id. At most 255 characters; empty means none."""
     def __init__(
@@ -98,7 +100,7 @@ Global___CreateWorkflowResponse: _TypeAlias = CreateWorkflowResponse  # noqa: Y0
 
 @_typing.final
 class UpdateWorkflowRequest(_message.Message):
-    """What a workflow shall be from now on."""
+    """What replaces the name, payload, interval and failure maximum of a workflow."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -114,15 +116,15 @@ class UpdateWorkflowRequest(_message.Message):
     user_id: _builtins.str
     """Owner of the workflow."""
     name: _builtins.str
-    """Name of the workflow: 1 to 255 characters, no control characters."""
+    """Name of the workflow: 1 to 255 characters, no control characters, at least one that can be seen."""
     payload: _builtins.str
-    """A JSON object of at most 1 MiB and a nesting of at most 64; a change sets the build status to pending."""
+    """As in CreateWorkflowRequest. A change sets the build status back to the first one, pending."""
     interval: _builtins.int
     """Minutes between runs: 1 to 525600."""
     max_consecutive_job_failures_allowed: _builtins.int
     """Consecutive job failures at which the workflow is terminated: 1 to 100."""
     idempotency_key: _builtins.str
-    """Makes a retry safe: the same key and request are applied once. At most 255 characters; empty means none."""
+    """Makes a retry safe: the same key and request are applied to this workflow once. At most 255 characters; empty means none."""
     def __init__(
         self,
         *,
@@ -144,7 +146,7 @@ Global___UpdateWorkflowRequest: _TypeAlias = UpdateWorkflowRequest  # noqa: Y015
 
 @_typing.final
 class UpdateWorkflowResponse(_message.Message):
-    """Says that the update holds."""
+    """The update is recorded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -174,7 +176,7 @@ class UpdateWorkflowBuildStatusRequest(_message.Message):
     user_id: _builtins.str
     """Owner of the workflow; empty means any."""
     build_status: _builtins.str
-    """One of pending, building, success, failed, canceled."""
+    """A build status of the catalogue: pending, building, success, failed or canceled by default."""
     generation: _builtins.int
     """The generation that was built; refused unless it is the current one. 0 means no guard."""
     def __init__(
@@ -195,7 +197,7 @@ Global___UpdateWorkflowBuildStatusRequest: _TypeAlias = UpdateWorkflowBuildStatu
 
 @_typing.final
 class UpdateWorkflowBuildStatusResponse(_message.Message):
-    """Says that the build status holds."""
+    """The build status is recorded."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -262,9 +264,9 @@ class GetWorkflowResponse(_message.Message):
     payload: _builtins.str
     """Payload exactly as it came in."""
     kind: _builtins.str
-    """One of http, script, docker."""
+    """A kind of the catalogue: http, script or docker by default."""
     build_status: _builtins.str
-    """One of pending, building, success, failed, canceled."""
+    """A build status of the catalogue: pending, building, success, failed or canceled by default."""
     interval: _builtins.int
     """Minutes between runs."""
     consecutive_job_failures_count: _builtins.int
@@ -280,7 +282,7 @@ class GetWorkflowResponse(_message.Message):
     log_retention: _builtins.bool
     """Whether the logs of its jobs are kept."""
     generation: _builtins.int
-    """Counts the changes of payload or interval; the first is 1."""
+    """Counts changes of payload or interval, and returns to active life; the first is 1."""
     def __init__(
         self,
         *,
@@ -308,7 +310,7 @@ Global___GetWorkflowResponse: _TypeAlias = GetWorkflowResponse  # noqa: Y015
 
 @_typing.final
 class GetWorkflowByIDRequest(_message.Message):
-    """Asks for a workflow whoever owns it."""
+    """Asks for any workflow, whoever its owner is."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -357,9 +359,9 @@ class GetWorkflowByIDResponse(_message.Message):
     payload: _builtins.str
     """Payload exactly as it came in."""
     kind: _builtins.str
-    """One of http, script, docker."""
+    """A kind of the catalogue: http, script or docker by default."""
     build_status: _builtins.str
-    """One of pending, building, success, failed, canceled."""
+    """A build status of the catalogue: pending, building, success, failed or canceled by default."""
     interval: _builtins.int
     """Minutes between runs."""
     consecutive_job_failures_count: _builtins.int
@@ -375,7 +377,7 @@ class GetWorkflowByIDResponse(_message.Message):
     log_retention: _builtins.bool
     """Whether the logs of its jobs are kept."""
     generation: _builtins.int
-    """Counts the changes of payload or interval; the first is 1."""
+    """Counts changes of payload or interval, and returns to active life; the first is 1."""
     def __init__(
         self,
         *,
@@ -434,7 +436,7 @@ Global___IncrementWorkflowConsecutiveJobFailuresCountRequest: _TypeAlias = Incre
 
 @_typing.final
 class IncrementWorkflowConsecutiveJobFailuresCountResponse(_message.Message):
-    """Says where the count stands."""
+    """How far the count has come."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -482,7 +484,7 @@ Global___ResetWorkflowConsecutiveJobFailuresCountRequest: _TypeAlias = ResetWork
 
 @_typing.final
 class ResetWorkflowConsecutiveJobFailuresCountResponse(_message.Message):
-    """Says that the count is 0."""
+    """The count is 0."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -499,7 +501,7 @@ Global___ResetWorkflowConsecutiveJobFailuresCountResponse: _TypeAlias = ResetWor
 
 @_typing.final
 class TerminateWorkflowRequest(_message.Message):
-    """Asks for the end of a workflow's active life."""
+    """Asks for a workflow to be terminated."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -525,7 +527,7 @@ Global___TerminateWorkflowRequest: _TypeAlias = TerminateWorkflowRequest  # noqa
 
 @_typing.final
 class TerminateWorkflowResponse(_message.Message):
-    """Says that the workflow is terminated."""
+    """The workflow is terminated."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -542,7 +544,7 @@ Global___TerminateWorkflowResponse: _TypeAlias = TerminateWorkflowResponse  # no
 
 @_typing.final
 class DeleteWorkflowRequest(_message.Message):
-    """Asks for a workflow to be gone."""
+    """Asks for a workflow to be deleted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -568,7 +570,7 @@ Global___DeleteWorkflowRequest: _TypeAlias = DeleteWorkflowRequest  # noqa: Y015
 
 @_typing.final
 class DeleteWorkflowResponse(_message.Message):
-    """Says that the workflow is gone."""
+    """The workflow is deleted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -585,7 +587,7 @@ Global___DeleteWorkflowResponse: _TypeAlias = DeleteWorkflowResponse  # noqa: Y0
 
 @_typing.final
 class ListWorkflowsFilters(_message.Message):
-    """What a listed workflow must meet: all that is set."""
+    """What a listed workflow must match: all that is set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -596,11 +598,11 @@ class ListWorkflowsFilters(_message.Message):
     INTERVAL_MIN_FIELD_NUMBER: _builtins.int
     INTERVAL_MAX_FIELD_NUMBER: _builtins.int
     query: _builtins.str
-    """Part of the name, upper or lower case alike; no wildcard characters."""
+    """Part of the name, without wildcards. Upper and lower case and canonically equal spellings are alike."""
     kind: _builtins.str
-    """One of http, script, docker."""
+    """A kind of the catalogue: http, script or docker by default."""
     build_status: _builtins.str
-    """One of pending, building, success, failed, canceled."""
+    """A build status of the catalogue: pending, building, success, failed or canceled by default."""
     is_terminated: _builtins.bool
     """True: only terminated workflows. False: no filter."""
     interval_min: _builtins.int
@@ -637,10 +639,10 @@ class ListWorkflowsRequest(_message.Message):
     user_id: _builtins.str
     """Owner of the workflows."""
     cursor: _builtins.str
-    """Where the page before ended, as that page said it; empty for the first page."""
+    """The cursor of the page before; empty for the first page."""
     @_builtins.property
     def filters(self) -> Global___ListWorkflowsFilters:
-        """What the workflows must meet; the same on every page of one walk."""
+        """What the workflows must match; the same on every page of one list."""
 
     def __init__(
         self,
@@ -684,9 +686,9 @@ class WorkflowsByUserIDResponse(_message.Message):
     payload: _builtins.str
     """Payload exactly as it came in."""
     kind: _builtins.str
-    """One of http, script, docker."""
+    """A kind of the catalogue: http, script or docker by default."""
     build_status: _builtins.str
-    """One of pending, building, success, failed, canceled."""
+    """A build status of the catalogue: pending, building, success, failed or canceled by default."""
     interval: _builtins.int
     """Minutes between runs."""
     consecutive_job_failures_count: _builtins.int
@@ -734,7 +736,7 @@ class ListWorkflowsResponse(_message.Message):
     WORKFLOWS_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Where the next page begins; empty on the last page."""
+    """Asks for the next page when sent back; empty on the last page."""
     @_builtins.property
     def workflows(self) -> _containers.RepeatedCompositeFieldContainer[Global___WorkflowsByUserIDResponse]:
         """The workflows of this page."""

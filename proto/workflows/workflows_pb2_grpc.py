@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class WorkflowsServiceStub:
     """Manages the lifecycle of workflows. Methods marked "internal" are for other services only.
+
+    Kinds and build statuses are those of the installation's catalogue: by default http, script and
+    docker; and pending, building, success, failed and canceled.
     """
 
     def __init__(self, channel):
@@ -89,10 +92,13 @@ class WorkflowsServiceStub:
 
 class WorkflowsServiceServicer:
     """Manages the lifecycle of workflows. Methods marked "internal" are for other services only.
+
+    Kinds and build statuses are those of the installation's catalogue: by default http, script and
+    docker; and pending, building, success, failed and canceled.
     """
 
     def CreateWorkflow(self, request, context):
-        """Creates a workflow and answers with its id.
+        """Creates a workflow and returns its id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,6 +106,7 @@ class WorkflowsServiceServicer:
 
     def UpdateWorkflow(self, request, context):
         """Replaces name, payload, interval and failure maximum of a workflow, and clears its failure count.
+        A terminated workflow becomes active again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -113,14 +120,14 @@ class WorkflowsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetWorkflow(self, request, context):
-        """Answers with one of the caller's own workflows.
+        """Returns one of the caller's own workflows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetWorkflowByID(self, request, context):
-        """Internal: answers with any workflow, its owner included.
+        """Internal: returns any workflow and its owner.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,7 +148,7 @@ class WorkflowsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TerminateWorkflow(self, request, context):
-        """Ends the active life of a workflow; it stays readable.
+        """Terminates a workflow: it stays readable, and an update makes it active again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -224,6 +231,9 @@ def add_WorkflowsServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WorkflowsService:
     """Manages the lifecycle of workflows. Methods marked "internal" are for other services only.
+
+    Kinds and build statuses are those of the installation's catalogue: by default http, script and
+    docker; and pending, building, success, failed and canceled.
     """
 
     @staticmethod

@@ -31,28 +31,34 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WorkflowsServiceStub:
-    """Manages the lifecycle of workflows. Methods marked "internal" are for other services only."""
+    """Manages the lifecycle of workflows. Methods marked "internal" are for other services only.
+
+    Kinds and build statuses are those of the installation's catalogue: by default http, script and
+    docker; and pending, building, success, failed and canceled.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WorkflowsServiceAsyncStub: ...
     CreateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.CreateWorkflowRequest, _workflows_pb2.CreateWorkflowResponse]
-    """Creates a workflow and answers with its id."""
+    """Creates a workflow and returns its id."""
     UpdateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.UpdateWorkflowRequest, _workflows_pb2.UpdateWorkflowResponse]
-    """Replaces name, payload, interval and failure maximum of a workflow, and clears its failure count."""
+    """Replaces name, payload, interval and failure maximum of a workflow, and clears its failure count.
+    A terminated workflow becomes active again.
+    """
     UpdateWorkflowBuildStatus: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.UpdateWorkflowBuildStatusRequest, _workflows_pb2.UpdateWorkflowBuildStatusResponse]
     """Internal: records the status that the build of a workflow has reached."""
     GetWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.GetWorkflowRequest, _workflows_pb2.GetWorkflowResponse]
-    """Answers with one of the caller's own workflows."""
+    """Returns one of the caller's own workflows."""
     GetWorkflowByID: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.GetWorkflowByIDRequest, _workflows_pb2.GetWorkflowByIDResponse]
-    """Internal: answers with any workflow, its owner included."""
+    """Internal: returns any workflow and its owner."""
     IncrementWorkflowConsecutiveJobFailuresCount: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.IncrementWorkflowConsecutiveJobFailuresCountRequest, _workflows_pb2.IncrementWorkflowConsecutiveJobFailuresCountResponse]
     """Internal: counts one more consecutive job failure; at the maximum, terminates the workflow."""
     ResetWorkflowConsecutiveJobFailuresCount: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.ResetWorkflowConsecutiveJobFailuresCountRequest, _workflows_pb2.ResetWorkflowConsecutiveJobFailuresCountResponse]
     """Internal: sets the count of consecutive job failures back to 0."""
     TerminateWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.TerminateWorkflowRequest, _workflows_pb2.TerminateWorkflowResponse]
-    """Ends the active life of a workflow; it stays readable."""
+    """Terminates a workflow: it stays readable, and an update makes it active again."""
     DeleteWorkflow: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.DeleteWorkflowRequest, _workflows_pb2.DeleteWorkflowResponse]
     """Removes a workflow from Get and List, from any state; its history stays for auditors."""
     ListWorkflows: _grpc.UnaryUnaryMultiCallable[_workflows_pb2.ListWorkflowsRequest, _workflows_pb2.ListWorkflowsResponse]
@@ -60,32 +66,42 @@ class WorkflowsServiceStub:
 
 @_typing.type_check_only
 class WorkflowsServiceAsyncStub(WorkflowsServiceStub):
-    """Manages the lifecycle of workflows. Methods marked "internal" are for other services only."""
+    """Manages the lifecycle of workflows. Methods marked "internal" are for other services only.
+
+    Kinds and build statuses are those of the installation's catalogue: by default http, script and
+    docker; and pending, building, success, failed and canceled.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.CreateWorkflowRequest, _workflows_pb2.CreateWorkflowResponse]  # type: ignore[assignment]
-    """Creates a workflow and answers with its id."""
+    """Creates a workflow and returns its id."""
     UpdateWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.UpdateWorkflowRequest, _workflows_pb2.UpdateWorkflowResponse]  # type: ignore[assignment]
-    """Replaces name, payload, interval and failure maximum of a workflow, and clears its failure count."""
+    """Replaces name, payload, interval and failure maximum of a workflow, and clears its failure count.
+    A terminated workflow becomes active again.
+    """
     UpdateWorkflowBuildStatus: _aio.UnaryUnaryMultiCallable[_workflows_pb2.UpdateWorkflowBuildStatusRequest, _workflows_pb2.UpdateWorkflowBuildStatusResponse]  # type: ignore[assignment]
     """Internal: records the status that the build of a workflow has reached."""
     GetWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.GetWorkflowRequest, _workflows_pb2.GetWorkflowResponse]  # type: ignore[assignment]
-    """Answers with one of the caller's own workflows."""
+    """Returns one of the caller's own workflows."""
     GetWorkflowByID: _aio.UnaryUnaryMultiCallable[_workflows_pb2.GetWorkflowByIDRequest, _workflows_pb2.GetWorkflowByIDResponse]  # type: ignore[assignment]
-    """Internal: answers with any workflow, its owner included."""
+    """Internal: returns any workflow and its owner."""
     IncrementWorkflowConsecutiveJobFailuresCount: _aio.UnaryUnaryMultiCallable[_workflows_pb2.IncrementWorkflowConsecutiveJobFailuresCountRequest, _workflows_pb2.IncrementWorkflowConsecutiveJobFailuresCountResponse]  # type: ignore[assignment]
     """Internal: counts one more consecutive job failure; at the maximum, terminates the workflow."""
     ResetWorkflowConsecutiveJobFailuresCount: _aio.UnaryUnaryMultiCallable[_workflows_pb2.ResetWorkflowConsecutiveJobFailuresCountRequest, _workflows_pb2.ResetWorkflowConsecutiveJobFailuresCountResponse]  # type: ignore[assignment]
     """Internal: sets the count of consecutive job failures back to 0."""
     TerminateWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.TerminateWorkflowRequest, _workflows_pb2.TerminateWorkflowResponse]  # type: ignore[assignment]
-    """Ends the active life of a workflow; it stays readable."""
+    """Terminates a workflow: it stays readable, and an update makes it active again."""
     DeleteWorkflow: _aio.UnaryUnaryMultiCallable[_workflows_pb2.DeleteWorkflowRequest, _workflows_pb2.DeleteWorkflowResponse]  # type: ignore[assignment]
     """Removes a workflow from Get and List, from any state; its history stays for auditors."""
     ListWorkflows: _aio.UnaryUnaryMultiCallable[_workflows_pb2.ListWorkflowsRequest, _workflows_pb2.ListWorkflowsResponse]  # type: ignore[assignment]
     """Lists a user's workflows, newest first, a page at a time."""
 
 class WorkflowsServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Manages the lifecycle of workflows. Methods marked "internal" are for other services only."""
+    """Manages the lifecycle of workflows. Methods marked "internal" are for other services only.
+
+    Kinds and build statuses are those of the installation's catalogue: by default http, script and
+    docker; and pending, building, success, failed and canceled.
+    """
 
     @_abc_1.abstractmethod
     def CreateWorkflow(
@@ -93,7 +109,7 @@ class WorkflowsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _workflows_pb2.CreateWorkflowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_workflows_pb2.CreateWorkflowResponse, _abc.Awaitable[_workflows_pb2.CreateWorkflowResponse]]:
-        """Creates a workflow and answers with its id."""
+        """Creates a workflow and returns its id."""
 
     @_abc_1.abstractmethod
     def UpdateWorkflow(
@@ -101,7 +117,9 @@ class WorkflowsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _workflows_pb2.UpdateWorkflowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_workflows_pb2.UpdateWorkflowResponse, _abc.Awaitable[_workflows_pb2.UpdateWorkflowResponse]]:
-        """Replaces name, payload, interval and failure maximum of a workflow, and clears its failure count."""
+        """Replaces name, payload, interval and failure maximum of a workflow, and clears its failure count.
+        A terminated workflow becomes active again.
+        """
 
     @_abc_1.abstractmethod
     def UpdateWorkflowBuildStatus(
@@ -117,7 +135,7 @@ class WorkflowsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _workflows_pb2.GetWorkflowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_workflows_pb2.GetWorkflowResponse, _abc.Awaitable[_workflows_pb2.GetWorkflowResponse]]:
-        """Answers with one of the caller's own workflows."""
+        """Returns one of the caller's own workflows."""
 
     @_abc_1.abstractmethod
     def GetWorkflowByID(
@@ -125,7 +143,7 @@ class WorkflowsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _workflows_pb2.GetWorkflowByIDRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_workflows_pb2.GetWorkflowByIDResponse, _abc.Awaitable[_workflows_pb2.GetWorkflowByIDResponse]]:
-        """Internal: answers with any workflow, its owner included."""
+        """Internal: returns any workflow and its owner."""
 
     @_abc_1.abstractmethod
     def IncrementWorkflowConsecutiveJobFailuresCount(
@@ -149,7 +167,7 @@ class WorkflowsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _workflows_pb2.TerminateWorkflowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_workflows_pb2.TerminateWorkflowResponse, _abc.Awaitable[_workflows_pb2.TerminateWorkflowResponse]]:
-        """Ends the active life of a workflow; it stays readable."""
+        """Terminates a workflow: it stays readable, and an update makes it active again."""
 
     @_abc_1.abstractmethod
     def DeleteWorkflow(

@@ -23,6 +23,7 @@ from domain.events import WorkflowEvent
 from domain.filters import Filters
 from tests.support.given import (
     ANYBODY,
+    CATALOGUE,
     ID,
     OTHER_ID,
     OWNER,
@@ -231,19 +232,20 @@ def test_a_lookup_by_a_service_names_a_bad_id() -> None:
     assert bad_fields(refusal.value) == ["id"]
 
 
-@pytest.mark.parametrize("user_id", ["", "x" * 256, "\n"])
-def test_list_names_a_bad_user(user_id: str) -> None:
-    with pytest.raises(InvalidFields) as refusal:
-        PageRequest(user_id, Filters(), "")
-    assert bad_fields(refusal.value) == ["user_id"]
-
-
 def test_list_names_a_bad_cursor() -> None:
     assert bad_fields(page(queries(), GUESSED)) == ["cursor"]
 
 
-def test_a_cursor_that_cannot_be_one_is_named_beside_other_bad_fields() -> None:
-    assert fields_refused(lambda: PageRequest("", Filters(), "x")) == ["user_id", "cursor"]
+def test_a_list_names_every_bad_field_together() -> None:
+    wrong = Filters(query="x" * 256, kind="cron", build_status="done", interval_max=-1)
+    assert fields_refused(lambda: PageRequest.checked("", wrong, "x", CATALOGUE)) == [
+        "user_id",
+        "filters.query",
+        "filters.kind",
+        "filters.build_status",
+        "filters.interval_max",
+        "cursor",
+    ]
 
 
 def test_in_one_batch_each_page_is_of_its_own_list() -> None:

@@ -8,7 +8,7 @@ from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
 from application.cursors import Cursors
 from application.ports import Feed
-from infrastructure.rpc.workflows import convert
+from domain.filters import Filters
 from tests.benchmarks import bodies, growth, growth_rows
 from tests.benchmarks.figures_read import A_PAGE, LIST
 from tests.benchmarks.figures_write import CREATE, INCREMENT
@@ -146,12 +146,9 @@ def long_history(bench: Workbench) -> list[Row]:
 def _cursor_of_last_page(dsn: str) -> str:
     """The cursor that the page before the last would end with."""
     before = value(dsn, _BEFORE_LAST_PAGE, (growth_rows.BIG_USER, A_PAGE))
-    request = pb.ListWorkflowsRequest(user_id=growth_rows.BIG_USER)
     secret = bytes(value(dsn, _SECRET))
     feed = Feed(value(dsn, _EPOCH))
-    return Cursors(secret, lambda: feed).write(
-        growth_rows.BIG_USER, convert.filters(request), before
-    )
+    return Cursors(secret, lambda: feed).write(growth_rows.BIG_USER, Filters(), before)
 
 
 def _check_last_page(server: Server, dsn: str) -> None:

@@ -56,6 +56,7 @@ def creation(number: object, user_id: str) -> NewEvent:
         interval=60,
         max_failures=bodies.MAX_FAILURES,
         log_retention=False,
+        build_status="pending",
         at=MOMENT,
     )
     return NewEvent(fact, Origin("anonymous", f"request-{number}"), "")

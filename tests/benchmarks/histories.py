@@ -8,6 +8,7 @@ from application.draft import Done, Submission
 from application.handler import CommandHandler
 from application.ports import Origin
 from domain.commands import Command, CreateWorkflow, IncrementFailures
+from infrastructure.catalogue.loading import load
 from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
@@ -55,6 +56,7 @@ def _creation(workflow_id: str) -> Command:
         log_retention=True,
         idempotency_key="",
         now=_now(),
+        catalogue=load(None),
     )
 
 

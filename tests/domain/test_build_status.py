@@ -3,9 +3,9 @@
 import pytest
 
 from domain.errors import StaleGeneration, WorkflowNotFound, WorkflowTerminated
-from domain.fields import BUILD_STATUSES
 from tests.support.given import (
     ANYBODY,
+    CATALOGUE,
     ID,
     LATER,
     NOW,
@@ -21,6 +21,7 @@ from tests.support.given import (
     workflow,
 )
 
+BUILD_STATUSES = CATALOGUE.build_statuses
 OTHER_PAIRS = [(old, new) for old in BUILD_STATUSES for new in BUILD_STATUSES if old != new]
 
 

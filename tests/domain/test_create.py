@@ -1,5 +1,6 @@
 """CreateWorkflow: a new workflow, or every bad field named."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,9 +9,9 @@ from workflows_testing import strategies
 
 from domain.commands import CreateWorkflow
 from domain.errors import WorkflowExists
-from domain.fields import KINDS
 from domain.workflow import Workflow, evolve
 from tests.support.given import (
+    CATALOGUE,
     HTTP,
     ID,
     NOW,
@@ -30,10 +31,13 @@ def test_creating_records_what_was_asked_for() -> None:
     assert given().when(asked) == [created(name="Über 🚀", interval=60, max_failures=7)]
 
 
-@pytest.mark.parametrize("log_retention", [True, False])
-def test_log_retention_is_kept_as_asked(log_retention: bool) -> None:
-    asked = create(log_retention=log_retention)
-    assert given().when(asked) == [created(log_retention=log_retention)]
+@pytest.mark.parametrize("by_default", [True, False])
+@pytest.mark.parametrize("asked", [None, True, False])
+def test_logs_are_kept_as_asked_or_as_the_kind_has_it(asked: bool | None, by_default: bool) -> None:
+    kinds = {"http": replace(CATALOGUE.kinds["http"], log_retention=by_default)}
+    command = create(log_retention=asked, catalogue=replace(CATALOGUE, kinds=kinds))
+    kept = by_default if asked is None else asked
+    assert given().when(command) == [created(log_retention=kept)]
 
 
 def test_a_new_workflow_is_pending_unfailed_and_of_generation_1() -> None:
@@ -78,7 +82,7 @@ def test_a_second_creation_in_a_history_is_no_history() -> None:
         evolve(workflow(created()), created())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CATALOGUE.kinds)
 def test_every_known_kind_can_be_created(kind: str) -> None:
     payload = '{"url": "http://h", "image": "i"}'
     assert given().when(create(kind=kind, payload=payload)) == [created(kind=kind, payload=payload)]
@@ -132,6 +136,7 @@ def test_all_bad_fields_of_one_request_are_named_together() -> None:
             log_retention=True,
             idempotency_key="\x00",
             now=NOW,
+            catalogue=CATALOGUE,
         )
 
     assert set(fields_refused(everything_wrong)) == {
@@ -156,7 +161,7 @@ def test_whatever_is_within_the_bounds_is_kept_as_it_came(asked: CreateWorkflow)
             kind=asked.kind,
             interval=asked.interval,
             max_failures=asked.max_consecutive_job_failures_allowed,
-            log_retention=asked.log_retention,
+            log_retention=asked.log_retention is not False,
             at=asked.now,
         )
     ]

@@ -100,22 +100,6 @@ def test_the_extremes_of_the_wire_are_refused(check: AcceptsNumber, extreme: int
     assert check(extreme)
 
 
-@pytest.mark.parametrize("kind", ["http", "script", "docker"])
-def test_these_kinds_are_known(kind: str) -> None:
-    assert fields.kind(kind) is None
-
-
-@pytest.mark.parametrize("status", ["pending", "building", "success", "failed", "canceled"])
-def test_these_build_statuses_are_known(status: str) -> None:
-    assert fields.build_status(status) is None
-
-
-@pytest.mark.parametrize("check", [fields.kind, fields.build_status])
-@pytest.mark.parametrize("text", ["", " ", "HTTP", "Pending", "http\x00", "queued", "x" * 1000])
-def test_no_other_kind_or_status_is_known(check: Accepts, text: str) -> None:
-    assert check(text)
-
-
 def test_every_complaint_becomes_a_violation_in_order() -> None:
     with pytest.raises(InvalidFields) as refusal:
         fields.refuse_invalid(("a", "is bad"), ("b", None), ("c", "is worse"))
@@ -131,6 +115,20 @@ def test_ids_drawn_for_tests_are_ids(workflow_id: str) -> None:
     assert fields.workflow_id(workflow_id) is None
 
 
-@for_all(strategies.names())
-def test_names_drawn_for_tests_are_names(name: str) -> None:
-    assert fields.required_text(name) is None
+@pytest.mark.parametrize("name", ["x", " x ", "\u200bx", "a\u0301", "🚀", "日本", "-", "\u0301"])
+def test_a_name_has_a_character_that_can_be_seen(name: str) -> None:
+    assert fields.name(name) is None
+
+
+INVISIBLE = [" ", "\u00a0", "\u3000", "\u2028", "\u00ad", "\u200b", "\u200d", "\u2060", "\ufeff"]
+INVISIBLE += ["\u202e", "\u3164", "\uffa0", "\ufe0f", "\u034f", "\u2800", "\U000e0020"]
+
+
+@pytest.mark.parametrize("name", [*INVISIBLE, "".join(INVISIBLE)], ids=ascii)
+def test_a_name_that_nobody_can_see_is_refused(name: str) -> None:
+    assert fields.name(name)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256, "a\nb"])
+def test_a_name_keeps_to_the_bounds_of_every_text(name: str) -> None:
+    assert fields.name(name)

@@ -7,12 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workflows import workflows_pb2 as pb
 
-from domain.fields import BUILD_STATUSES, KINDS
 from domain.filters import Filters
 from domain.workflow import Workflow
 from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
 from tests.support.client import Client
 from tests.support.database import select
+from tests.support.given import CATALOGUE
 from tests.support.service import Service
 
 NAMES = [
@@ -57,9 +57,9 @@ def zoo(services: tuple[Service, Service, Service]) -> str:
     """A user with a workflow of every sort."""
     client = services[0].client
     for index, name in enumerate(NAMES * 4):
-        kind = KINDS[index % len(KINDS)]
+        kind = list(CATALOGUE.kinds)[index % len(CATALOGUE.kinds)]
         workflow_id = client.created("zoo", name=name, kind=kind, interval=1 + index % 7 * 10)
-        if status := BUILD_STATUSES[index % len(BUILD_STATUSES)]:
+        if status := CATALOGUE.build_statuses[index % len(CATALOGUE.build_statuses)]:
             client.build(workflow_id, status)
         if index % 4 == 0:
             client.terminate(workflow_id, "zoo")
@@ -92,8 +92,8 @@ def test_a_query_finds_what_the_domain_says(client: Client, animals: Animals, qu
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=120)
 @given(
     query=st.sampled_from(["", *QUERIES]),
-    kind=st.sampled_from(["", "", *KINDS]),
-    build_status=st.sampled_from(["", "", *BUILD_STATUSES]),
+    kind=st.sampled_from(["", "", *CATALOGUE.kinds]),
+    build_status=st.sampled_from(["", "", *CATALOGUE.build_statuses]),
     is_terminated=st.booleans(),
     ends=st.tuples(st.integers(0, 62), st.sampled_from([0, 1, 5, 30, 100])),
 )

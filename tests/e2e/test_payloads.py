@@ -17,7 +17,7 @@ SPELLINGS = {
     "a noncharacter": '{"run": "\uffff"}',
     "DEL": '{"run": "\x7f"}',
     "order of keys": '{"z": 1, "a": 2, "m": {"y": 1, "b": 2}}',
-    "equal keys": '{"run": 1, "run": 2}',
+    "equal keys in different objects": '{"run": {"run": 2}}',
     "empty keys": '{"": {"": []}}',
     "numbers": '{"n": [1.0, 1.00, 1e2, 1E+2, -0, -0.0, 1e-400, 0.1234567890123456789012345]}',
     "large integers": '{"n": [9007199254740993, 18446744073709551616, ' + "7" * 400 + "]}",

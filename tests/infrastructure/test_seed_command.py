@@ -9,11 +9,11 @@ import grpc
 import pytest
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
-from domain.fields import BUILD_STATUSES, KINDS
 from infrastructure.cli.seed.stories import Delete, Story, stories
 from infrastructure.cli.seed.storyteller import Storyteller
 from tests.support.command_line import answer, one_line, workflows
 from tests.support.database import select, value
+from tests.support.given import CATALOGUE
 from tests.support.records import assert_consistent
 from tests.support.service import Service
 
@@ -61,8 +61,8 @@ def test_seeding_shows_workflows_in_every_condition(target: str) -> None:
     ]
     assert said["recorded"] == STEPS
     assert list(said["workflows"]) == ["ada", "grace", "linus"]
-    assert {w["kind"] for w in listed} == set(KINDS)
-    assert {w["build_status"] for w in listed} == set(BUILD_STATUSES)
+    assert {w["kind"] for w in listed} == set(CATALOGUE.kinds)
+    assert {w["build_status"] for w in listed} == set(CATALOGUE.build_statuses)
     assert 0 < len(at_maximum) < len(ended) < len(listed)
     assert len(listed) == len(stories()) - sum(Delete() in s.steps for s in stories())
 

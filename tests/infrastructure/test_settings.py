@@ -44,6 +44,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "migrate": "false",
         "page_size": "7",
         "terminate_at_threshold": "false",
+        "catalogue": "elsewhere.toml",
         "workers": "7",
         "health_alias": "workflows-service",
         "wire": "handled",

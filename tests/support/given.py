@@ -33,6 +33,7 @@ from domain.events import (
     WorkflowEvent,
 )
 from domain.workflow import Workflow, decide, replay
+from infrastructure.catalogue.loading import load
 
 NOW = datetime(2026, 11, 22, 11, 0, 0, 123456, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -41,6 +42,8 @@ OTHER_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e70"
 OWNER = "alice"
 STRANGER = "mallory"
 ANYBODY = ""
+
+CATALOGUE = load(None)
 
 HTTP = '{"url": "https://example.com/hook"}'
 OTHER_HTTP = '{"url": "https://example.com/other"}'
@@ -85,6 +88,7 @@ _CREATED = Created(
     interval=5,
     max_failures=3,
     log_retention=True,
+    build_status="pending",
     at=NOW,
 )
 _UPDATED = Updated(
@@ -107,6 +111,7 @@ _CREATE = CreateWorkflow(
     log_retention=True,
     idempotency_key="",
     now=NOW,
+    catalogue=CATALOGUE,
 )
 _UPDATE = UpdateWorkflow(
     id=ID,
@@ -117,8 +122,11 @@ _UPDATE = UpdateWorkflow(
     max_consecutive_job_failures_allowed=3,
     idempotency_key="",
     now=LATER,
+    catalogue=CATALOGUE,
 )
-_BUILD = UpdateBuildStatus(id=ID, user_id=OWNER, build_status="building", generation=0, now=LATER)
+_BUILD = UpdateBuildStatus(
+    id=ID, user_id=OWNER, build_status="building", generation=0, now=LATER, catalogue=CATALOGUE
+)
 _INCREMENT = IncrementFailures(
     id=ID, user_id=OWNER, job_id="", terminate_at_threshold=True, now=LATER
 )

@@ -5,10 +5,8 @@ Each function raises InvalidFields, which names every bad field.
 
 from workflows import workflows_pb2 as pb
 
-from application import cursors
 from application.queries import Lookup, PageRequest
-from domain import commands, fields
-from domain.errors import InvalidFields
+from domain import commands
 from domain.filters import Filters
 from infrastructure.rpc.method import Surroundings
 
@@ -33,6 +31,7 @@ def create(
         log_retention=request.log_retention if request.HasField("log_retention") else None,
         idempotency_key=request.idempotency_key,
         now=surroundings.now(),
+        catalogue=surroundings.catalogue,
     )
 
 
@@ -49,6 +48,7 @@ def update(
         max_consecutive_job_failures_allowed=request.max_consecutive_job_failures_allowed,
         idempotency_key=request.idempotency_key,
         now=surroundings.now(),
+        catalogue=surroundings.catalogue,
     )
 
 
@@ -62,6 +62,7 @@ def update_build_status(
         build_status=request.build_status,
         generation=request.generation,
         now=surroundings.now(),
+        catalogue=surroundings.catalogue,
     )
 
 
@@ -115,24 +116,15 @@ def any_workflow(request: pb.GetWorkflowByIDRequest, _: Surroundings) -> Lookup:
     return Lookup.by_service(workflow_id(request.id))
 
 
-def page_of_list(request: pb.ListWorkflowsRequest, _: Surroundings) -> PageRequest:
+def page_of_list(request: pb.ListWorkflowsRequest, surroundings: Surroundings) -> PageRequest:
     """A question for one page of a user's list."""
-    return PageRequest(request.user_id, filters(request), request.cursor)
-
-
-def filters(request: pb.ListWorkflowsRequest) -> Filters:
-    """The filters of a list. A bad user and a bad cursor are named beside bad filters."""
     wanted = request.filters
-    try:
-        return Filters(
-            query=wanted.query,
-            kind=wanted.kind,
-            build_status=wanted.build_status,
-            is_terminated=wanted.is_terminated,
-            interval_min=wanted.interval_min,
-            interval_max=wanted.interval_max,
-        )
-    except InvalidFields as refused:
-        user = fields.violations([("user_id", fields.required_text(request.user_id))])
-        cursor = fields.violations([("cursor", cursors.form(request.cursor))])
-        raise InvalidFields([*user, *refused.violations, *cursor]) from refused
+    filters = Filters(
+        query=wanted.query,
+        kind=wanted.kind,
+        build_status=wanted.build_status,
+        is_terminated=wanted.is_terminated,
+        interval_min=wanted.interval_min,
+        interval_max=wanted.interval_max,
+    )
+    return PageRequest.checked(request.user_id, filters, request.cursor, surroundings.catalogue)

@@ -6,21 +6,31 @@ fewer values than the contract allows: `increments(id=just(ID), job_id=sampled_f
 
 import json
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from domain import commands, events, fields
+from domain.catalogue import Catalogue
+from infrastructure.catalogue.loading import load
 
 _PRINTABLE = st.characters(exclude_categories=("Cc", "Cs"))
 _SHORT = st.text(_PRINTABLE, max_size=12)
 _DIGITS = "0123456789abcdef"
 
 
+@cache
+def catalogue() -> Catalogue:
+    """The default catalogue, by which everything is drawn."""
+    return load(None)
+
+
 def names() -> SearchStrategy[str]:
     """Names of workflows: mostly short, up to the longest, in any script."""
-    return st.text(_PRINTABLE, min_size=1, max_size=fields.MAX_TEXT)
+    texts = st.text(_PRINTABLE, min_size=1, max_size=fields.MAX_TEXT)
+    return texts.filter(lambda text: fields.name(text) is None)
 
 
 def owners() -> SearchStrategy[str]:
@@ -48,12 +58,12 @@ def times() -> SearchStrategy[datetime]:
 
 def kinds() -> SearchStrategy[str]:
     """The known kinds."""
-    return st.sampled_from(fields.KINDS)
+    return st.sampled_from(sorted(catalogue().kinds))
 
 
 def build_statuses() -> SearchStrategy[str]:
     """The known build statuses."""
-    return st.sampled_from(fields.BUILD_STATUSES)
+    return st.sampled_from(catalogue().build_statuses)
 
 
 def intervals() -> SearchStrategy[int]:
@@ -88,7 +98,9 @@ def urls() -> SearchStrategy[str]:
     return st.builds(
         "{}://{}{}{}".format,
         st.sampled_from(["http", "https", "HTTPS"]),
-        st.sampled_from(["example.com", "10.0.0.1", "[::1]", "user@localhost", "bücher.example"]),
+        st.sampled_from(
+            ["example.com", "10.0.0.1", "[::1]", "user@localhost", "xn--bcher-kva.test"]
+        ),
         st.just("") | st.integers(1, 65535).map(":{}".format),
         st.sampled_from(["", "/", "/hook?x=%20&y=1#z"]),
     )
@@ -125,7 +137,7 @@ def creates(**some: SearchStrategy[Any]) -> SearchStrategy[commands.CreateWorkfl
 def _creates_of(
     kind: str, some: dict[str, SearchStrategy[Any]]
 ) -> SearchStrategy[commands.CreateWorkflow]:
-    own = {"payload": payloads(kind), "log_retention": st.booleans(), **some}
+    own = {"payload": payloads(kind), "log_retention": st.none() | st.booleans(), **some}
     return st.builds(commands.CreateWorkflow, **(_asked() | own | {"kind": st.just(kind)}))
 
 
@@ -138,7 +150,11 @@ def build_status_updates(
     **some: SearchStrategy[Any],
 ) -> SearchStrategy[commands.UpdateBuildStatus]:
     """UpdateBuildStatus, mostly without a guard or with one that may well be current."""
-    own = {"build_status": build_statuses(), "generation": st.integers(0, 3) | generations()}
+    own = {
+        "build_status": build_statuses(),
+        "generation": st.integers(0, 3) | generations(),
+        "catalogue": st.just(catalogue()),
+    }
     return st.builds(commands.UpdateBuildStatus, **(_caller() | own | some))
 
 
@@ -170,6 +186,7 @@ def created_events(**some: SearchStrategy[Any]) -> SearchStrategy[events.Created
         "payload": payloads(),
         "kind": kinds(),
         "log_retention": st.booleans(),
+        "build_status": build_statuses(),
     }
     return st.builds(events.Created, **(_replaceable() | own | some))
 
@@ -220,6 +237,7 @@ def _asked() -> dict[str, SearchStrategy[Any]]:
         "interval": intervals(),
         "max_consecutive_job_failures_allowed": maxima(),
         "idempotency_key": keys(),
+        "catalogue": st.just(catalogue()),
     }
 
 

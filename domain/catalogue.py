@@ -1,0 +1,79 @@
+"""The kinds of workflows, and the statuses of their builds, that an installation knows.
+
+A catalogue is a value: whoever makes a command gives it the catalogue of the day. A workflow stays
+what it was created as if the catalogue changes: it may have a kind or a status that is not in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+MAX_PAYLOAD_BYTES = 1024 * 1024
+"""The most bytes of a payload in UTF-8."""
+MAX_NESTING = 64
+"""How many objects and arrays of a payload may stand inside one another, the outermost included."""
+
+
+class PayloadCheck(Protocol):
+    """Returns what is wrong with a payload and what would be accepted; None if it is right."""
+
+    def __call__(self, payload: str, /) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a workflow of one kind needs.
+
+    `fits` checks a payload, whose form is known to be right, by the schema of the kind.
+    `log_retention` holds for a request that does not say whether logs are kept.
+    """
+
+    fits: PayloadCheck
+    log_retention: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Kinds by name, and build statuses in their order; there is at least one of each.
+
+    `form` checks what every payload must be, whatever its kind: a JSON object within
+    MAX_PAYLOAD_BYTES and MAX_NESTING in which no object has one name twice.
+    """
+
+    kinds: Mapping[str, Kind]
+    build_statuses: Sequence[str]
+    form: PayloadCheck
+
+    @property
+    def first_build_status(self) -> str:
+        """The build status of a new workflow, and of one whose build starts again."""
+        return self.build_statuses[0]
+
+    def kind(self, name: str) -> str | None:
+        """One of the known kinds."""
+        return None if name in self.kinds else _unknown(self.kinds)
+
+    def build_status(self, name: str) -> str | None:
+        """One of the known build statuses."""
+        return None if name in self.build_statuses else _unknown(self.build_statuses)
+
+    def payload(self, payload: str, kind: str) -> str | None:
+        """A payload of the right form that fits its kind; for an unknown kind, the form alone."""
+        complaint = self.form(payload)
+        if complaint is not None or kind not in self.kinds:
+            return complaint
+        return self.kinds[kind].fits(payload)
+
+    def new_payload(self, payload: str, kind: str) -> str | None:
+        """A payload, whose form is right, in place of another one of a workflow of this kind."""
+        if kind not in self.kinds:
+            return f"cannot change: the kind {kind} is not known any more; the old one is accepted"
+        return self.kinds[kind].fits(payload)
+
+    def keeps_logs(self, kind: str) -> bool:
+        """Whether logs are kept if a request of this kind does not say it."""
+        return self.kinds[kind].log_retention
+
+
+def _unknown(known: Mapping[str, Kind] | Sequence[str]) -> str:
+    return f"is unknown; one of {', '.join(known)} is accepted"
