@@ -10,7 +10,6 @@ import pytest
 from workflows import workflows_pb2 as pb
 
 from domain.errors import WorkflowNotFound
-from infrastructure.contract import SERVICE
 from infrastructure.lanes.batcher import Limits
 from infrastructure.lanes.lane import Lane
 from infrastructure.rpc.dispatch import LARGE, Entrance, answerers, checked
