@@ -69,7 +69,7 @@ class Nemesis:
         execute(self._database.dsn, TERMINATE)
 
     def crash_the_database(self) -> None:
-        """No goodbye to anybody, no checkpoint."""
+        """An immediate stop: sessions end unfinished, and no checkpoint is made."""
         self._database.crash()
         self._database.start()
 

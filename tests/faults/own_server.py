@@ -22,7 +22,7 @@ class OwnServer:
         migrate(self.dsn)
 
     def crash(self) -> None:
-        """Ends at once, without a goodbye to anybody and without a checkpoint."""
+        """Ends at once: sessions end unfinished, and no checkpoint is made."""
         pid_file = self._directory / "postgres" / "postmaster.pid"
         os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
 

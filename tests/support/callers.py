@@ -22,7 +22,7 @@ class Caller(Generic[S, O]):
         self._ticket: Ticket[S, O] = lane.submit(submission, name, size, deadline, self._answer)
 
     def outcome(self) -> O | Exception:
-        """The answer, soon or never."""
+        """The answer, within SOON seconds."""
         assert self._answered.wait(SOON), "no answer came"
         return self.answers[0]
 
@@ -55,7 +55,7 @@ class Callers(Generic[S, O]):
         return [self.ask(submission) for submission in submissions]
 
     def drain(self) -> None:
-        """Drains the lane, soon or never; every caller was answered once, then."""
+        """Drains the lane within SOON seconds; every caller was then answered once."""
         draining = self.start_to_drain()
         draining.join(SOON)
         assert not draining.is_alive(), "it does not come to its end"

@@ -73,7 +73,7 @@ def workflow(*history: WorkflowEvent) -> Workflow:
 
 
 def fields_refused(request: Callable[[], object]) -> Sequence[str]:
-    """The fields that a refused request is told of, in order; each says what is accepted."""
+    """The fields that a refusal names, in order; each says what is accepted."""
     with pytest.raises(InvalidFields) as refusal:
         request()
     assert all(violation.reason for violation in refusal.value.violations)
@@ -141,7 +141,7 @@ def created(**differing: Any) -> Created:
 
 
 def updated(**differing: Any) -> Updated:
-    """An update of the example workflow, to what it was created as where nothing differs."""
+    """An update of the example workflow, to what it was created as if nothing differs."""
     return replace(_UPDATED, **differing)
 
 
@@ -176,17 +176,17 @@ def create(**differing: Any) -> CreateWorkflow:
 
 
 def update(**differing: Any) -> UpdateWorkflow:
-    """A replacement of the example workflow by itself, where nothing differs."""
+    """A replacement of the example workflow by itself, if nothing differs."""
     return replace(_UPDATE, **differing)
 
 
 def build_status(status: str, **differing: Any) -> UpdateBuildStatus:
-    """A report of the build's status, unguarded where nothing differs."""
+    """A report of the build's status, unguarded if nothing differs."""
     return replace(_BUILD, build_status=status, **differing)
 
 
 def increment(**differing: Any) -> IncrementFailures:
-    """A failed job without an id, terminating at the maximum, where nothing differs."""
+    """A failed job without an id, terminating at the maximum, if nothing differs."""
     return replace(_INCREMENT, **differing)
 
 

@@ -80,7 +80,7 @@ class Service:
         self._process.send_signal(signal.SIGTERM)
 
     def has_ended(self) -> bool:
-        """Whether the process is gone."""
+        """Whether the process has ended."""
         return self._process.poll() is not None
 
     def wait(self) -> int:
@@ -88,12 +88,12 @@ class Service:
         return self._process.wait(STOPPED_WITHIN)
 
     def stop(self) -> int:
-        """Sends SIGTERM and answers with the exit code."""
+        """Sends SIGTERM and returns the exit code."""
         self.tell_to_stop()
         return self.wait()
 
     def kill(self) -> None:
-        """Sends SIGKILL: no goodbye, no cleaning up."""
+        """Sends SIGKILL: the process cleans nothing up."""
         self._process.kill()
         self.wait()
 

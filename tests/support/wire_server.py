@@ -30,7 +30,7 @@ def echo(request: bytes, call: Call) -> None:
 class Waiting:
     """A method whose calls wait until a test answers them.
 
-    It knows whose callers left, and the threads on which it was called.
+    It knows whose callers cancelled, and the threads on which it was called.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Waiting:
         self._arrived.put((request, call))
 
     def next(self) -> tuple[bytes, Call]:
-        """The next call, soon or never."""
+        """The next call, within SOON seconds."""
         return self._arrived.get(timeout=SOON)
 
     def answer_arrived(self) -> bool:
@@ -61,12 +61,12 @@ class Waiting:
         return self._arrived.empty()
 
     def next_that_left(self) -> bytes:
-        """The request of the next whose caller left, soon or never."""
+        """The request of the next call that was cancelled, within SOON seconds."""
         return self._left.get(timeout=SOON)
 
     @property
     def all_stayed(self) -> bool:
-        """Whether no caller left but those that were asked about."""
+        """Whether no call was cancelled but those that were asked for."""
         return self._left.empty()
 
 
@@ -117,11 +117,11 @@ class WireServer:
         return self.channel.stream_stream(name)
 
     def stop(self, within: float | None = None) -> None:
-        """Stops the server, soon or never; calls that wait end after so many seconds."""
+        """Stops the server, within SOON seconds; calls that wait end after so many seconds."""
         assert self._server.stop(within).wait(SOON)
 
     def close(self) -> None:
-        """Ends the threads, soon or never."""
+        """Ends the threads, within SOON seconds."""
         assert self._wire.close(SOON), "the threads do not end"
 
 

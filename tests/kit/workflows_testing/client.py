@@ -74,7 +74,7 @@ class Refused(Exception):
         return any(packed.Is(details.RetryInfo.DESCRIPTOR) for packed in self._status.details)
 
     def detail(self, kind: Any) -> Any:
-        """The detail of this kind; an empty one where there is none."""
+        """The detail of this kind; an empty one if there is none."""
         found = kind()
         for packed in self._status.details:
             if packed.Is(kind.DESCRIPTOR):

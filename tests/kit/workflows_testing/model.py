@@ -169,7 +169,7 @@ class Model:
         return self._answer(workflow, int(happened))
 
     def delete(self, workflow_id: str, user: str) -> grpc.StatusCode | Expected:
-        """The workflow is gone."""
+        """The end of a workflow, from any state."""
         workflow = self.visible(workflow_id, user)
         if workflow is None:
             return NOT_FOUND

@@ -30,7 +30,7 @@ def create(user: str, **differing: Any) -> pb.CreateWorkflowRequest:
 
 
 def update(workflow_id: str, user: str, **differing: Any) -> pb.UpdateWorkflowRequest:
-    """A replacement of the example workflow by itself, where nothing differs."""
+    """A replacement of the example workflow by itself, if nothing differs."""
     return pb.UpdateWorkflowRequest(
         **{
             "id": workflow_id,

@@ -1,6 +1,6 @@
 """Values, commands and events for property tests: everything drawn is within the contract.
 
-Each strategy of a command or an event takes strategies for its fields by name, where a test wants
+Each strategy of a command or an event takes strategies for its fields by name, if a test wants
 fewer values than the contract allows: `increments(id=just(ID), job_id=sampled_from(["a", "b"]))`.
 """
 
