@@ -262,6 +262,13 @@ class View:
     version: int
 
 
+class Unread:
+    """Stands for a workflow that is too large to be read together with others."""
+
+
+UNREAD = Unread()
+
+
 class ListedWorkflow(NamedTuple):
     """A workflow as a list shows it; its fields mean what they mean in Workflow.
 
@@ -296,8 +303,12 @@ class WorkflowViews(Protocol):
     Each method raises StoreUnavailable.
     """
 
-    def get(self, ids: Collection[str]) -> Mapping[str, View]:
-        """The workflows of these ids by id, deleted ones too; what is missing never was."""
+    def get(self, ids: Collection[str]) -> Mapping[str, View | Unread]:
+        """The workflows of these ids by id, deleted ones too; missing ids are absent.
+
+        Workflows that are too large to be read together are UNREAD; one that is asked for alone
+        is always read.
+        """
         ...
 
     def page(

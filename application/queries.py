@@ -1,6 +1,6 @@
 """Get and List: what a caller may read of current workflows."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from application import cursors
@@ -11,6 +11,7 @@ from application.ports import (
     SearchTooBroad,
     StoredDataDamaged,
     StoreUnavailable,
+    Unread,
     View,
     WorkflowViews,
 )
@@ -87,16 +88,21 @@ class Queries:
         self._page_size = page_size
         self._damaged = Damaged()
 
-    def look_up(self, batch: Sequence[Lookup]) -> list[View | Exception]:
+    def look_up(self, batch: Sequence[Lookup]) -> Iterator[View | Exception]:
         """The workflows, read together; WorkflowNotFound for one that a caller may not see.
 
-        A workflow that cannot be read is the fault of its own lookups alone, whatever the
-        exception is. Raises StoreUnavailable if the store is lost.
+        Large ones are read one by one, each when its turn comes, so that no more of them are held
+        than one. A workflow that cannot be read is the fault of its own lookups alone, whatever
+        the exception is. Raises StoreUnavailable if the store is lost.
         """
         found = self._read({lookup.workflow_id for lookup in batch})
-        return [_seen(found.get(lookup.workflow_id), lookup) for lookup in batch]
+        for lookup in batch:
+            view = found.get(lookup.workflow_id)
+            if isinstance(view, Unread):
+                view = self._read({lookup.workflow_id}).get(lookup.workflow_id)
+            yield _seen(view, lookup)
 
-    def _read(self, ids: Collection[str]) -> Mapping[str, View | Exception]:
+    def _read(self, ids: Collection[str]) -> Mapping[str, View | Unread | Exception]:
         """The views by id; an exception for one that cannot be read. It is found by halves."""
         if self._damaged and (known := [i for i in ids if self._damaged.known(i)]):
             answers = {i: KnownDamage(f"workflow {i} was found damaged") for i in known}
@@ -141,8 +147,8 @@ class Queries:
         return Page(found, self._cursors.write(asked.user_id, asked.filters, last))
 
 
-def _seen(view: View | Exception | None, lookup: Lookup) -> View | Exception:
-    if view is None:
+def _seen(view: View | Unread | Exception | None, lookup: Lookup) -> View | Exception:
+    if view is None or isinstance(view, Unread):
         return WorkflowNotFound(lookup.workflow_id)
     if isinstance(view, Exception):
         return view

@@ -5,14 +5,20 @@ from typing import Any
 
 from psycopg.errors import QueryCanceled
 
-from application.ports import ListedWorkflow, SearchTooBroad, Slice, View
+from application.ports import UNREAD, ListedWorkflow, SearchTooBroad, Slice, Unread, View
 from domain.filters import Filters
 from infrastructure.postgres.connection import BoundedConnection, array_of
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.lists import ListStatements, Statement
-from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
+from infrastructure.readmodel.rows import COLUMNS, STATE_COLUMNS, workflow_of
+
+READ_TOGETHER = 32 * 1024
+"""Bytes of a payload up to which workflows are read together with others."""
 
 GET = f"SELECT id::text, version, {STATE_COLUMNS} FROM workflows WHERE id = ANY (%s::uuid[])"  # noqa: S608 - constants
+_SMALL = f"CASE WHEN octet_length(payload) <= {READ_TOGETHER} THEN payload END"
+GET_TOGETHER = GET.replace("payload", _SMALL, 1)
+_PAYLOAD_READ = 2 + list(COLUMNS).index("payload")
 _PAYLOAD = ListedWorkflow._fields.index("payload")
 _NO_FILTERS = Filters()
 
@@ -23,11 +29,19 @@ class PostgresViews:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def get(self, ids: Collection[str]) -> Mapping[str, View]:
+    def get(self, ids: Collection[str]) -> Mapping[str, View | Unread]:
         """See WorkflowViews.get."""
         wanted = array_of(ids)
-        rows = self._session.read(lambda connection: connection.execute(GET, (wanted,)).fetchall())
-        return {row[0]: View(row[0], workflow_of(row[2:]), row[1]) for row in rows}
+        statement = GET if len(ids) == 1 else GET_TOGETHER
+        rows = self._session.read(
+            lambda connection: connection.execute(statement, (wanted,)).fetchall()
+        )
+        return {
+            row[0]: UNREAD
+            if row[_PAYLOAD_READ] is None
+            else View(row[0], workflow_of(row[2:]), row[1])
+            for row in rows
+        }
 
     def page(
         self, user_id: str, filters: Filters, before: int | None, limit: int, room: int
@@ -61,3 +75,9 @@ class PostgresViews:
                 raise SearchTooBroad from timeout
 
         return self._session.read(select)
+
+
+def _view(row: tuple[Any, ...]) -> View | Unread:
+    if row[_PAYLOAD_READ] is None:
+        return UNREAD
+    return View(row[0], workflow_of(row[2:]), row[1])

@@ -9,12 +9,14 @@ import pytest
 from application.cursors import Cursors
 from application.damage import KnownDamage
 from application.ports import (
+    UNREAD,
     Feed,
     ListedWorkflow,
     SearchTooBroad,
     Slice,
     StoredDataDamaged,
     StoreUnavailable,
+    Unread,
     View,
 )
 from application.queries import MAX_PAGE_BYTES, Lookup, Page, PageRequest, Queries
@@ -35,6 +37,7 @@ from tests.support.given import (
     workflow,
 )
 
+LARGE = "large"
 TOO_BROAD = "too broad"  # what the double below does not find in time
 
 GUESSED = "A" * 46  # the form of a cursor, and nothing more
@@ -50,13 +53,17 @@ class Views:
         self.faults: dict[str, Exception] = {}
         self._views = views
 
-    def get(self, ids: Collection[str]) -> Mapping[str, View]:
-        """See WorkflowViews.get."""
+    def get(self, ids: Collection[str]) -> Mapping[str, View | Unread]:
+        """See WorkflowViews.get; a workflow named LARGE is read alone."""
         self.asked.append(ids)
         for workflow_id in ids:
             if fault := self.faults.get(workflow_id):
                 raise fault
-        return {view.id: view for view in self._views if view.id in ids}
+        return {
+            view.id: UNREAD if len(ids) > 1 and view.workflow.name == LARGE else view
+            for view in self._views
+            if view.id in ids
+        }
 
     def page(
         self, user_id: str, filters: Filters, before: int | None, limit: int, room: int
@@ -91,6 +98,11 @@ def view(name: str, *later: WorkflowEvent, user_id: str = OWNER) -> View:
 
 def queries(*views: View, page_size: int = 2) -> Queries:
     return Queries(Views(*views), CURSORS, page_size)
+
+
+def look_up(asked: Queries, batch: Sequence[Lookup]) -> list[View | Exception]:
+    """What a batch of lookups finds."""
+    return list(asked.look_up(batch))
 
 
 def page(asked: Queries, cursor: str = "", filters: Filters | None = None) -> Page | Exception:
@@ -136,26 +148,26 @@ GONE = replace(view("gone", deleted()), id=ID)
 
 @pytest.mark.parametrize("seen", [ACTIVE, ENDED], ids=["active", "terminated"])
 def test_an_owner_gets_a_workflow(seen: View) -> None:
-    assert queries(seen).look_up([Lookup.by_owner(ID, OWNER)]) == [seen]
+    assert look_up(queries(seen), [Lookup.by_owner(ID, OWNER)]) == [seen]
 
 
 @pytest.mark.parametrize("seen", [ACTIVE, ENDED], ids=["active", "terminated"])
 def test_a_service_gets_a_workflow_by_its_id_alone(seen: View) -> None:
-    assert queries(seen).look_up([Lookup.by_service(ID)]) == [seen]
+    assert look_up(queries(seen), [Lookup.by_service(ID)]) == [seen]
 
 
 def test_another_users_workflow_is_not_found() -> None:
-    assert not_found(queries(ACTIVE).look_up([Lookup.by_owner(ID, STRANGER)])) == [ID]
+    assert not_found(look_up(queries(ACTIVE), [Lookup.by_owner(ID, STRANGER)])) == [ID]
 
 
 @pytest.mark.parametrize("views", [[], [GONE]], ids=["absent", "deleted"])
 def test_what_is_not_there_is_not_found_by_its_owner(views: list[View]) -> None:
-    assert not_found(queries(*views).look_up([Lookup.by_owner(ID, OWNER)])) == [ID]
+    assert not_found(look_up(queries(*views), [Lookup.by_owner(ID, OWNER)])) == [ID]
 
 
 @pytest.mark.parametrize("views", [[], [GONE]], ids=["absent", "deleted"])
 def test_what_is_not_there_is_not_found_by_a_service(views: list[View]) -> None:
-    assert not_found(queries(*views).look_up([Lookup.by_service(ID)])) == [ID]
+    assert not_found(look_up(queries(*views), [Lookup.by_service(ID)])) == [ID]
 
 
 def test_in_one_batch_each_lookup_gets_its_own_answer() -> None:
@@ -167,17 +179,18 @@ def test_in_one_batch_each_lookup_gets_its_own_answer() -> None:
         Lookup.by_service(ID),
         Lookup.by_owner(ID, OWNER),
     ]
-    assert queries(ACTIVE, other).look_up(lookups) == [other, ACTIVE, other, ACTIVE, ACTIVE]
+    assert look_up(queries(ACTIVE, other), lookups) == [other, ACTIVE, other, ACTIVE, ACTIVE]
 
 
 def test_in_one_batch_a_refused_lookup_harms_no_other() -> None:
-    answers = queries(ACTIVE).look_up(
+    answers = look_up(
+        queries(ACTIVE),
         [
             Lookup.by_owner(ID, STRANGER),
             Lookup.by_owner(ID, OWNER),
             Lookup.by_owner(OTHER_ID, OWNER),
             Lookup.by_service(ID),
-        ]
+        ],
     )
     assert answers[1::2] == [ACTIVE, ACTIVE]
     assert not_found(answers[0::2]) == [ID, OTHER_ID]
@@ -186,7 +199,7 @@ def test_in_one_batch_a_refused_lookup_harms_no_other() -> None:
 def test_one_batch_is_one_query_of_each_workflow_once() -> None:
     views = Views(ACTIVE)
     asked = Queries(views, CURSORS, 2)
-    asked.look_up([Lookup.by_owner(ID, OWNER), Lookup.by_service(OTHER_ID), Lookup.by_service(ID)])
+    look_up(asked, [Lookup.by_owner(ID, OWNER), Lookup.by_service(OTHER_ID), Lookup.by_service(ID)])
     assert [sorted(ids) for ids in views.asked] == [[ID, OTHER_ID]]
 
 
@@ -196,7 +209,7 @@ def test_a_workflow_that_cannot_be_read_harms_no_other(fault: Exception) -> None
     views = Views(ACTIVE, *others)
     views.faults = {ID: fault}
     asked = Queries(views, CURSORS, 2)
-    found = asked.look_up([Lookup(each.id, OWNER) for each in (others[0], ACTIVE, *others[1:])])
+    found = look_up(asked, [Lookup(each.id, OWNER) for each in (others[0], ACTIVE, *others[1:])])
     assert found.pop(1) is fault
     assert found == others
 
@@ -205,9 +218,9 @@ def test_a_damaged_workflow_is_looked_for_once_and_then_known() -> None:
     views = Views(ACTIVE)
     views.faults = {ID: StoredDataDamaged("test")}
     asked = Queries(views, CURSORS, 2)
-    asked.look_up([Lookup(ID, OWNER)])
+    look_up(asked, [Lookup(ID, OWNER)])
     views.asked.clear()
-    (known,) = asked.look_up([Lookup(ID, OWNER)])
+    (known,) = look_up(asked, [Lookup(ID, OWNER)])
     assert isinstance(known, KnownDamage)
     assert views.asked == []
 
@@ -216,8 +229,19 @@ def test_a_lost_store_is_lost_for_every_lookup() -> None:
     views = Views(ACTIVE)
     views.faults = {ID: StoreUnavailable()}
     with pytest.raises(StoreUnavailable):
-        Queries(views, CURSORS, 2).look_up([Lookup(ID, OWNER), Lookup(OTHER_ID, OWNER)])
+        look_up(Queries(views, CURSORS, 2), [Lookup(ID, OWNER), Lookup(OTHER_ID, OWNER)])
     assert len(views.asked) == 1
+
+
+def test_a_large_workflow_is_read_when_the_turn_of_its_lookup_comes() -> None:
+    large = replace(view(LARGE), id=OTHER_ID)
+    views = Views(ACTIVE, large)
+    lookups = [Lookup.by_service(ID), Lookup.by_service(OTHER_ID), Lookup.by_owner(OTHER_ID, OWNER)]
+    found = Queries(views, CURSORS, 2).look_up(lookups)
+    assert next(found) == ACTIVE
+    assert [len(ids) for ids in views.asked] == [2]
+    assert [*found] == [large, large]
+    assert views.asked[1:] == [{OTHER_ID}, {OTHER_ID}]
 
 
 def test_a_lookup_by_its_owner_names_all_its_bad_fields() -> None:

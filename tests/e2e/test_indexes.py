@@ -15,7 +15,7 @@ from domain.filters import Filters
 from infrastructure.eventstore.store import LOAD_LEDGER, LOAD_STREAMS
 from infrastructure.postgres.connection import configure
 from infrastructure.readmodel.lists import ListStatements
-from infrastructure.readmodel.views import GET
+from infrastructure.readmodel.views import GET, GET_TOGETHER
 from tests.support.database import execute
 
 MANY = 200_000
@@ -140,7 +140,9 @@ def test_a_rare_value_is_found_without_reading_others(
     assert rows_read(nodes) <= 2 * LIMIT
 
 
-@pytest.mark.parametrize("statement", [GET, LOAD_STREAMS], ids=["get", "load"])
+@pytest.mark.parametrize(
+    "statement", [GET, GET_TOGETHER, LOAD_STREAMS], ids=["get", "get together", "load"]
+)
 def test_workflows_are_read_by_their_key(serving: psycopg.Connection[Any], statement: str) -> None:
     ids = serving.execute("SELECT id FROM workflows LIMIT 20").fetchall()
     wanted = "{" + ",".join(str(i) for (i,) in ids) + "}"

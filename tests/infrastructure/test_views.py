@@ -5,12 +5,19 @@ from uuid import UUID
 
 import pytest
 
-from application.ports import OTHER_BYTES, SearchTooBroad, Slice, StoreUnavailable
+from application.ports import (
+    OTHER_BYTES,
+    UNREAD,
+    SearchTooBroad,
+    Slice,
+    StoreUnavailable,
+    View,
+)
 from domain.filters import Filters
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel import lists
 from infrastructure.readmodel.rows import ROW_SHAPE
-from infrastructure.readmodel.views import PostgresViews
+from infrastructure.readmodel.views import READ_TOGETHER, PostgresViews
 from tests.support.database import execute
 
 USER = "lister"
@@ -134,3 +141,17 @@ def test_a_list_that_takes_too_long_is_too_broad_if_it_has_filters(
             page(session, "long")
         with pytest.raises(StoreUnavailable):
             page(session)
+
+
+def test_workflows_that_are_large_are_read_alone(database: str, session: Session) -> None:
+    fill(database, ("small", READ_TOGETHER), ("large", READ_TOGETHER + 1))
+    views = PostgresViews(session)
+    small, large = str(UUID(int=1)), str(UUID(int=2))
+    together = views.get({small, large, str(UUID(int=3))})
+    assert together.keys() == {small, large}
+    assert together[large] is UNREAD
+    for workflow_id, name in ((small, "small"), (large, "large")):
+        alone = views.get({workflow_id})[workflow_id]
+        assert isinstance(alone, View)
+        assert alone.workflow.name == name
+    assert together[small] == views.get({small})[small]
