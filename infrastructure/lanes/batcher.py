@@ -72,7 +72,7 @@ class Limits:
     share: int = 1024
     share_bytes: int = 16_000_000
     batch: int = 256
-    batch_bytes: int = 4_000_000
+    batch_bytes: int = 1_000_000
     turn: int = 16 * 1024
     linger: float = 0.008
     company: int = 48
