@@ -245,7 +245,7 @@ def test_the_limits_are_those_that_were_measured() -> None:
         share=1024,
         share_bytes=16_000_000,
         batch=256,
-        batch_bytes=4_000_000,
+        batch_bytes=1_000_000,
         turn=16_384,
         linger=0.008,
         company=48,
