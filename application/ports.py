@@ -242,10 +242,10 @@ class EventStore(Protocol):
     def append(self, changes: Sequence[Change]) -> Mapping[str, int]:
         """Records changes in one transaction: events, current states and ledger entries.
 
-        Answers with the feed position at which each workflow's change ends; the events of one
-        change stand one after the other. A change is left out where
+        Returns the feed position at which each workflow's change ends; the events of one
+        change stand one after the other. A change is left out if
         its stream has moved on or one of its keys is taken: decide it again. Positions are
-        gapless and in commit order. What is answered is durable.
+        gapless and in commit order. What is returned is durable.
 
         Raises StoreUnavailable (nothing recorded), OutcomeUnknown, or AppendRefused. Any other
         exception is raised before anything is recorded.

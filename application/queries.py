@@ -50,7 +50,7 @@ class Lookup:
 
     @classmethod
     def by_service(cls, workflow_id: str) -> "Lookup":
-        """Asks for a workflow whoever owns it. Raises InvalidFields."""
+        """Asks for a workflow of any owner. Raises InvalidFields."""
         fields.refuse_invalid(("id", fields.workflow_id(workflow_id)))
         return cls(workflow_id, "")
 

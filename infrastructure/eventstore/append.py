@@ -95,13 +95,12 @@ class _Events:
 
 def _entries(change: Change, before: int) -> Iterator[Record]:
     """A change's ledger entries; `before` is how many events of the append precede its own."""
+    end = before + len(change.events)
     for key, entry in change.ledger.items():
-        place = (
-            {"position": change.base.position}
-            if change.base and entry.version == change.base.version
-            else {"offset": before + entry.version - change.base_version}
-        )
-        yield place | {
+        # Positions of what is already recorded are known; those of new events are offsets still.
+        place = "position" if entry.version == change.base_version else "offset"
+        yield {
+            place: change.position(entry.version, end),
             "id": entry.workflow_id,
             "key": key.hex(),
             "request_digest": entry.request_digest.hex(),

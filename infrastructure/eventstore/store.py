@@ -186,6 +186,5 @@ def _ends(changes: Sequence[Change], last_position: int) -> tuple[Mapping[str, i
     ends, before = {}, last_position
     for change in changes:
         last_position += len(change.events)
-        unmoved = change.base if not change.events else None
-        ends[change.workflow_id] = unmoved.position if unmoved else last_position
+        ends[change.workflow_id] = change.position(change.version, last_position)
     return ends, last_position - before

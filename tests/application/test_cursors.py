@@ -1,4 +1,4 @@
-"""Cursors: whoever has one may go on with that list, and can do nothing else with it."""
+"""Cursors: a client that has one may go on with that list, and can do nothing else with it."""
 
 from dataclasses import replace
 from typing import Any

@@ -220,12 +220,12 @@ def test_a_batch_is_answered_as_its_commands_one_by_one_would_be(commands: list[
         handle(CommandHandler(store, DIGESTS), create(), create(id=OTHER_ID))
     at_once = handle(CommandHandler(together, DIGESTS), *commands)
     one_by_one = [handle(CommandHandler(apart, DIGESTS), command)[0] for command in commands]
-    assert [told(outcome) for outcome in at_once] == [told(outcome) for outcome in one_by_one]
+    assert list(map(seen_by_caller, at_once)) == list(map(seen_by_caller, one_by_one))
     assert by_workflow(together) == by_workflow(apart)
     assert set(together.ledger) == set(apart.ledger)
 
 
-def told(outcome: Outcome) -> object:
+def seen_by_caller(outcome: Outcome) -> object:
     """What an outcome says to its caller, but for the position."""
     if isinstance(outcome, Done):
         return replace(outcome, position=0)

@@ -143,7 +143,7 @@ def bad_fields(answer: object) -> list[str]:
 
 ACTIVE = replace(view("active"), id=ID)
 ENDED = replace(view("ended", terminated()), id=ID)
-GONE = replace(view("gone", deleted()), id=ID)
+DELETED = replace(view("gone", deleted()), id=ID)
 
 
 @pytest.mark.parametrize("seen", [ACTIVE, ENDED], ids=["active", "terminated"])
@@ -160,12 +160,12 @@ def test_another_users_workflow_is_not_found() -> None:
     assert not_found(look_up(queries(ACTIVE), [Lookup.by_owner(ID, STRANGER)])) == [ID]
 
 
-@pytest.mark.parametrize("views", [[], [GONE]], ids=["absent", "deleted"])
+@pytest.mark.parametrize("views", [[], [DELETED]], ids=["absent", "deleted"])
 def test_what_is_not_there_is_not_found_by_its_owner(views: list[View]) -> None:
     assert not_found(look_up(queries(*views), [Lookup.by_owner(ID, OWNER)])) == [ID]
 
 
-@pytest.mark.parametrize("views", [[], [GONE]], ids=["absent", "deleted"])
+@pytest.mark.parametrize("views", [[], [DELETED]], ids=["absent", "deleted"])
 def test_what_is_not_there_is_not_found_by_a_service(views: list[View]) -> None:
     assert not_found(look_up(queries(*views), [Lookup.by_service(ID)])) == [ID]
 

@@ -1,4 +1,4 @@
-"""Others are faster, the store refuses or is lost: only those concerned are told."""
+"""Other processes are faster, the store refuses or is lost: only the commands concerned fail."""
 
 from uuid import UUID
 
@@ -238,7 +238,7 @@ FAULTS = pytest.mark.parametrize("fault", [StoreUnavailable("test"), OutcomeUnkn
 
 
 @FAULTS
-def test_a_lost_store_is_told_to_all_who_wait(
+def test_a_lost_store_is_lost_for_all_who_wait(
     handler: CommandHandler, watched: Troubled, memory: MemoryEventStore, fault: Exception
 ) -> None:
     watched.before_append = [fault]
@@ -246,7 +246,7 @@ def test_a_lost_store_is_told_to_all_who_wait(
     assert memory.feed == []
 
 
-def test_a_store_that_cannot_be_loaded_is_told_to_all_who_wait(
+def test_a_store_that_cannot_load_is_lost_for_all_who_wait(
     handler: CommandHandler, watched: Troubled
 ) -> None:
     fault = StoreUnavailable("test")

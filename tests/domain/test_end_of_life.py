@@ -47,6 +47,11 @@ def test_a_terminated_workflow_knows_when_it_ended() -> None:
     assert (after.terminated_at, after.updated_at, after.created_at) == (LATER, LATER, NOW)
 
 
+def test_a_deleted_workflow_knows_when_it_was_deleted() -> None:
+    after = workflow(created(), deleted(at=LATER))
+    assert (after.deleted_at, after.updated_at, after.created_at) == (LATER, LATER, NOW)
+
+
 @pytest.mark.parametrize("reason", ["requested", FAILURE_THRESHOLD])
 def test_terminating_again_records_nothing(reason: str) -> None:
     assert given(created(), terminated(reason)).when(terminate()) == []

@@ -1,4 +1,4 @@
-"""An EventStore in memory, and one in which others are faster, or that fails when told to."""
+"""An EventStore in memory, and one that meddles: others are faster, or it fails when asked to."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
