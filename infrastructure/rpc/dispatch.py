@@ -66,11 +66,11 @@ def checked(batch: Sequence[Callable[[], Any]]) -> Iterator[Any]:
 def _answerer(
     row: MethodRow[Any, Any, Any], entrance: Entrance, checks: Queue, surroundings: Surroundings
 ) -> Answerer:
-    parse, convert, render, name = row.parse, row.convert, row.render, row.name
+    read, render, name = row.read, row.render, row.name
     submit, submission, weight = entrance.queue.submit, entrance.submission, entrance.weight
 
     def check(request: bytes, reply: Reply) -> Any:
-        return submission(convert(parse(request), surroundings), reply.metadata, name)
+        return submission(read(request, surroundings), reply.metadata, name)
 
     def enter(asked: Any, size: int, reply: Reply) -> Ticket[Any, Any]:
         return submit(

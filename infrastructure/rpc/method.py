@@ -9,10 +9,14 @@ from typing import Generic, TypeVar
 from google.protobuf.message import DecodeError, Message
 
 from domain.catalogue import Catalogue
+from domain.errors import InvalidFields, Violation
 from infrastructure.rpc.errors import Undecodable
+from infrastructure.rpc.wire_text import Broken, repaired
 from infrastructure.wire.calls import Metadata
 
 M = TypeVar("M", bound=Message)
+NOT_UTF_8 = "is not UTF-8; text in UTF-8 is accepted"
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -65,9 +69,24 @@ class MethodRow(Generic[M, Q, A]):
     convert: Callable[[M, Surroundings], Q]
     render: Callable[[A], Rendered]
 
-    def parse(self, request: bytes) -> M:
-        """The message in a request's bytes. Raises Undecodable."""
+    def read(self, request: bytes, surroundings: Surroundings) -> Q:
+        """What the lane works on, from a request's bytes. Raises Undecodable or InvalidFields."""
         try:
-            return self.request.FromString(request)
+            message = self.request.FromString(request)
         except DecodeError as undecodable:
-            raise Undecodable from undecodable
+            raise self._refusal(request, surroundings) from undecodable
+        return self.convert(message, surroundings)
+
+    def _refusal(self, request: bytes, surroundings: Surroundings) -> Exception:
+        """Why bytes are no message: some text is not UTF-8, or they are broken."""
+        try:
+            readable = repaired(request, self.request)
+            message = self.request.FromString(readable.message)
+        except (Broken, DecodeError):
+            return Undecodable()
+        violations = [Violation(field, NOT_UTF_8) for field in readable.fields]
+        try:
+            self.convert(message, surroundings)
+        except InvalidFields as others:
+            violations += [v for v in others.violations if v.field not in readable.fields]
+        return InvalidFields(violations)

@@ -17,8 +17,6 @@ UNDECODABLE = {
     "an endless varint": b"\xff" * 16,
     "an end of no group": b"\x0c",
     "text": b"Hello",
-    "invalid UTF-8": b"\x0a\x02\xc3\x28",
-    "half a surrogate pair": b"\x0a\x03\xed\xa0\x80",
     "a huge length": b"\x0a\xff\xff\xff\xff\x07x",
     "many bytes": b"\xff" * 1_000_000,
 }
@@ -35,6 +33,18 @@ def test_undecodable_bytes_are_an_invalid_argument(
         grpc.StatusCode.INVALID_ARGUMENT,
         "UNDECODABLE_REQUEST",
     )
+    assert_discreet(refusal)
+
+
+@pytest.mark.parametrize("text", [b"\xc3\x28", b"\xed\xa0\x80"], ids=["cut", "a surrogate"])
+@pytest.mark.parametrize("method", ["GetWorkflow", "TerminateWorkflow", "UpdateWorkflow"])
+def test_text_that_is_not_utf_8_is_named_by_its_field(
+    client: Client, method: str, text: bytes
+) -> None:
+    refusal = refused_raw(client, method, b"\x0a" + bytes([len(text)]) + text)
+    assert refusal.reason == "INVALID_FIELDS"
+    assert list(refusal.fields)[:2] == ["id", "user_id"]
+    assert "id is not UTF-8; text in UTF-8 is accepted" in refusal.message
     assert_discreet(refusal)
 
 
