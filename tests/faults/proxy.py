@@ -47,7 +47,7 @@ class Proxy:
         if bytes_per_second:  # A slow line holds little that was not delivered.
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
         self._links: list[_Link] = []
-        self._armed: list[tuple[Fault, bytes]] = []
+        self.armed: list[tuple[Fault, bytes]] = []
         self._lock = Lock()
         self.acted = Event()
         self.answered = Event()
@@ -70,14 +70,14 @@ class Proxy:
         """Does this to the next statement whose text contains `at`, after what was armed before."""
         for event in (self.acted, self.answered, self.released):
             event.clear()
-        self._armed.append((fault, at))
+        self.armed.append((fault, at))
 
     def take(self, statements: bytes) -> Fault | None:
         """The fault that strikes these statements, which is so used up."""
         with self._lock:
-            if not self._armed or self._armed[0][1] not in statements:
+            if not self.armed or self.armed[0][1] not in statements:
                 return None
-            return self._armed.pop(0)[0]
+            return self.armed.pop(0)[0]
 
     def refuse(self) -> None:
         """Cuts every connection and accepts no other."""

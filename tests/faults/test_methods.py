@@ -16,7 +16,7 @@ from workflows_testing.client import Client, Refused, outcome
 from workflows_testing.recording import Recorder, RecordingClient
 
 from tests.faults.conftest import EMPTY
-from tests.faults.proxy import Fault, Proxy
+from tests.faults.proxy import APPEND, SETTLEMENT, Fault, Proxy
 from tests.support.database import execute
 from tests.support.records import assert_consistent, log_of
 from tests.support.service import Service
@@ -40,6 +40,27 @@ METHODS: dict[str, Callable[[Client, str], object]] = {
     "terminate": lambda client, id_: client.terminate(id_, USER),
     "delete": lambda client, id_: client.delete(id_, USER),
 }
+
+LATE = (Fault.DELIVER_LATE, APPEND)
+UNANSWERED = 2 * [(Fault.DROP, SETTLEMENT)]  # as often as the service asks what became of it
+
+FAULTS: dict[str, Sequence[tuple[Fault, bytes]]] = {
+    "it never arrives": [(Fault.DROP, APPEND)],
+    "it is cut before its commit": [(Fault.CUT_BEFORE_COMMIT, APPEND)],
+    "it is cut after its commit": [(Fault.CUT_AFTER_COMMIT, APPEND)],
+    "its commit never arrives": [(Fault.BLACKHOLE_COMMIT, APPEND)],
+    "its answer is late": [(Fault.DELAY_ANSWER, APPEND)],
+    "it is late": [LATE],
+    "it is late, and nobody can ask": [LATE, *UNANSWERED],
+    "it is recorded, and nobody can ask": [(Fault.CUT_AFTER_COMMIT, APPEND), *UNANSWERED],
+    "it is not recorded, and nobody can ask": [(Fault.CUT_BEFORE_COMMIT, APPEND), *UNANSWERED],
+    "it is slow": [],
+}
+MAY_BE_REFUSED = {
+    "its commit never arrives",
+    *(name for name, faults in FAULTS.items() if LATE in faults or UNANSWERED[0] in faults),
+}
+SLOW = 8000  # bytes a second
 
 
 @pytest.fixture(scope="module")
@@ -73,18 +94,20 @@ class Callers:
         self._workflows = {name: self._workflow(name) for name in METHODS}
         self._prepared = len(self.recorder.calls)
 
-    def call_together(self, proxy: Proxy, fault: Fault) -> Sequence[str]:
-        """Calls every method at once, so that one append holds them all and the fault strikes it.
+    def call_together(self, proxy: Proxy, faults: Sequence[tuple[Fault, bytes]]) -> Sequence[str]:
+        """Calls every method at once, so that one append holds them all and the faults strike it.
 
         Returns the methods whose calls were refused.
         """
         threads = ThreadPoolExecutor(len(METHODS) + 1)
         with threads, closing(Client(self._address)) as other:
-            # Calls that come while this append waits share the next one.
+            # Calls that come while this append waits share the next one, which the faults strike.
             with append_lock(proxy.database) as is_wanted:
                 first = threads.submit(other.create, OTHERS)
                 until(is_wanted)
-                proxy.arm(fault)
+                for fault in faults:
+                    proxy.arm(*fault)
+                proxy.bytes_per_second = 0 if faults else SLOW
                 calls = [threads.submit(outcome, partial(self.call, name)) for name in METHODS]
                 until(lambda: len(self.recorder.calls) == self._prepared + len(METHODS))
                 other.walk(OTHERS)  # By now the server has taken what was sent before.
@@ -122,19 +145,21 @@ def append_lock(database: str) -> Iterator[Callable[[], bool]]:
         yield lambda: connection.execute(waiting).fetchone() is not None
 
 
-@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name)
-def test_a_call_happens_as_it_was_answered_whatever_the_line_does(
-    proxy: Proxy, address: str, database: str, fault: Fault
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_call_happens_as_it_was_answered_whatever_becomes_of_its_append(
+    proxy: Proxy, address: str, database: str, name: str
 ) -> None:
     with closing(Callers(address)) as callers:
-        refused = callers.call_together(proxy, fault)
-        assert proxy.acted.is_set()
+        refused = callers.call_together(proxy, FAULTS[name])
+        proxy.bytes_per_second = 0
         proxy.released.set()
-        if fault is Fault.DELIVER_LATE:
+        if LATE in FAULTS[name]:
             assert proxy.answered.wait(10)
+        assert not proxy.armed
+        assert not refused or name in MAY_BE_REFUSED
         assert check(callers.recorder.calls, log_of(database)) == []
-        for name in refused:
-            if "key" in name:
-                callers.repeat(name)
+        for method in refused:
+            if "key" in method:
+                callers.repeat(method)
         assert check(callers.recorder.calls, log_of(database)) == []
     assert_consistent(database)
