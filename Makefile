@@ -10,7 +10,7 @@ LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url 
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 
-.PHONY: .FORCE help run test mutants rows lint types layers proto proto-check proto-image unit e2e fast pythons bench lock dist audit go-stubs clean
+.PHONY: .FORCE help run test mutants rows lint types layers proto proto-check proto-image unit e2e environments fast pythons bench lock dist audit go-stubs clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ layers: $(VENV)/.dev ## Checks that imports point inwards only.
 
 unit: $(VENV)/.dev ## Runs all tests.
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
+
+environments: $(VENV)/.dev ## Starts the service in odd places, as root and as a user, and breaks starts off at any time.
+	@ENVIRONMENTS=1 $(BIN)/python -m pytest -n $(PROCESSES) tests/environments
 
 fast: $(VENV)/.dev ## Runs the tests that take seconds, and the methods over the wire.
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile tests/domain tests/application tests/contracts tests/testing \

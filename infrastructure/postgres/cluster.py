@@ -124,7 +124,7 @@ class DataDirectory:
         return Programs(root, Owner(facts.st_uid, facts.st_gid))
 
     def _check(self, uid: int, programs: str) -> None:
-        if uid != os.geteuid() and (os.geteuid() != 0 or uid == 0):
+        if uid == 0 or os.geteuid() not in (0, uid):
             raise data_dir_unusable(
                 self.path,
                 f"{self.cluster.name} in it belongs to {name_of(uid)}, and PostgreSQL runs as the"

@@ -93,14 +93,15 @@ class EmbeddedPostgres:
     def _keep(self) -> None:
         """Starts a server again that was killed, or that ended for want of disk for example."""
         first, longest = _PAUSES
-        pause, steady_from = first, time.monotonic() + _STEADY
+        pause, steady_from, refusal = first, time.monotonic() + _STEADY, ""
         while not self._stopping.wait(_LOOK_EVERY):
             if self._postmaster.runs():
                 continue
             if time.monotonic() > steady_from:
                 pause = first
-            why = self._postmaster.last_words()
-            self._events.database_lost(f"the embedded PostgreSQL ended: {why}; it is started again")
+            # That the database is lost, and back, is noticed by those who use it.
+            why = refusal or self._postmaster.last_words()
+            self._events.preparing(f"the embedded PostgreSQL ended ({why}); it is started again")
             if self._stopping.wait(pause):
                 return
             pause = min(2 * pause, longest)
@@ -108,10 +109,10 @@ class EmbeddedPostgres:
                 self._start()
             except StartCancelled:
                 return
-            except (DatabaseUnusable, OSError):  # Its log says why; the next try is under way.
-                continue
-            steady_from = time.monotonic() + _STEADY
-            self._events.database_back()
+            except (DatabaseUnusable, OSError) as refused:
+                refusal = str(refused)
+            else:
+                steady_from, refusal = time.monotonic() + _STEADY, ""
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ pids now.
 
 import fcntl
 import os
+import re
 import signal
 import subprocess
 import time
@@ -25,6 +26,7 @@ _QUIET = 60.0  # seconds without a line in its log after which a starting server
 _STOPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))  # fast with seconds to do it; at once
 _PAUSE = 0.05  # seconds between two looks at a server that is on its way
 _LONG_LOG = 16 * 2**20  # bytes after which a start begins a new log
+_COMPLAINT = re.compile(r"(?:FATAL|PANIC|DETAIL|HINT): +(?P<text>.*)|^(?P<bare>.*could not.*)")
 _STATUS_LINE = 7  # of postmaster.pid, counted from 0
 
 
@@ -75,7 +77,10 @@ class Postmaster:
 
     def last_words(self) -> str:
         """Why the server ended, as far as its log says."""
-        return _complaints(self._logged()) or "it was killed"
+        # What backends refuse their clients is no reason.
+        signs = ("PANIC:", f"[{self._pid}] FATAL:", "FATAL:  could not")
+        lines = [line for line in self._logged().splitlines() if any(s in line for s in signs)]
+        return _complaints("\n".join(lines)) or "it was killed"
 
     def stop(self) -> None:
         """Stops the server if one runs, and removes what lies elsewhere for it."""
@@ -120,7 +125,8 @@ class Postmaster:
         try:
             with self._directory.log.open("rb") as log:
                 log.seek(self._log_before)
-                return log.read().decode(errors="replace")
+                logged = log.read().decode(errors="replace")
+                return logged.replace(HERE, str(self._directory.cluster))
         except OSError:
             return ""
 
@@ -246,8 +252,9 @@ def _serves(pid: int, cluster: Path) -> bool:
 def _complaints(logged: str) -> str:
     """The lines of a log that say why a server ended, without their times."""
     said = [
-        line.split(": ", 1)[1].strip() if ": " in line else line
+        (match["text"] or match["bare"]).strip().rstrip(".")
         for line in logged.splitlines()
-        if any(level in line for level in ("FATAL:", "PANIC:", "DETAIL:", "HINT:", "could not"))
+        # Somebody who comes too early is told that, which is no reason for anything.
+        if (match := _COMPLAINT.search(line)) and "the database system is" not in line
     ]
-    return " ".join(f"{line.rstrip('.')}." for line in said[-3:]).rstrip(".")
+    return ". ".join(said[-3:])

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -35,11 +35,13 @@ class Service:
     Starting several and then waiting for each costs the time of one.
     """
 
+    command: Sequence[str | Path] = (COMMAND,)
+
     def __init__(self, *flags: str, **environment: str) -> None:
         """Starts the process; `announced` waits until it serves."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the service
         self._process = subprocess.Popen(
-            [COMMAND, "serve", *_with_any_port(flags), "--json"],
+            [*self.command, "serve", *_with_any_port(flags), "--json"],
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env={**_clean_environment(), **environment},
