@@ -47,7 +47,7 @@ from infrastructure.wire.limits import Limits as WireLimits
 
 WRITES = Limits()
 LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 MiB.
-CHECKS = Limits(queue=256, share=64, batch=1)  # one at a time: each holds the interpreter's lock
+CHECKS = Limits(queue=256, queue_bytes=16_000_000, share=64, share_bytes=4_000_000, batch=1)
 LISTS = Limits(queue=1024, share=256, batch=1)
 LISTS_AT_ONCE = 3  # threads, each with a connection
 LIST_WITHIN = 1  # seconds that the database may look for a page

@@ -86,23 +86,26 @@ def _answerer(
         reply.when_cancelled(ticket.withdraw)
 
     def answer_large(request: bytes, reply: Reply) -> None:
-        """Takes the place in the lane of checks first, and the one in the row's lane then."""
+        """Takes a place in the lane of checks first, and one in the row's lane then."""
         size = len(request)
+        places: dict[str, Ticket[Any, Any]] = {}
 
         def has_been_checked(asked: Any) -> None:
             if isinstance(asked, Exception):
                 reply.refuse(asked)
-            else:
-                tickets.append(enter(asked, weight * size, reply))
+                return
+            places["entered"] = enter(asked, weight * size, reply)
+            places.pop("checks", None)  # It holds the request, which is no longer needed.
 
         def leave() -> None:
-            tickets[-1].withdraw()
+            for place in list(places.values()):
+                place.withdraw()
 
-        tickets: list[Ticket[Any, Any]] = []
-        place = checks.submit(
+        checking = checks.submit(
             partial(check, request, reply), reply.caller, size, reply.deadline, has_been_checked
         )
-        tickets.insert(0, place)
+        if "entered" not in places:
+            places["checks"] = checking
         reply.when_cancelled(leave)
 
     return answer
