@@ -50,7 +50,7 @@ def answerers(
 
     `checks` is the lane that parses and checks large requests; see `checked`.
     """
-    return {row.name: _answerer(row, entrances[row.lane], checks, surroundings) for row in rows}
+    return {row.name: _Dispatcher(row, entrances[row.lane], checks, surroundings) for row in rows}
 
 
 def checked(batch: Sequence[Callable[[], Any]]) -> Iterator[Any]:
@@ -63,49 +63,63 @@ def checked(batch: Sequence[Callable[[], Any]]) -> Iterator[Any]:
         yield outcome
 
 
-def _answerer(
-    row: MethodRow[Any, Any, Any], entrance: Entrance, checks: Queue, surroundings: Surroundings
-) -> Answerer:
-    read, render, name = row.read, row.render, row.name
-    submit, submission, weight = entrance.queue.submit, entrance.submission, entrance.weight
+class _Dispatcher:
+    """Answers the calls of one method."""
 
-    def check(request: bytes, reply: Reply) -> Any:
-        return submission(read(request, surroundings), reply.metadata, name)
+    def __init__(
+        self,
+        row: MethodRow[Any, Any, Any],
+        entrance: Entrance,
+        checks: Queue,
+        surroundings: Surroundings,
+    ) -> None:
+        self._row = row
+        self._entrance = entrance
+        self._checks = checks
+        self._surroundings = surroundings
 
-    def enter(asked: Any, size: int, reply: Reply) -> Ticket[Any, Any]:
-        return submit(
-            asked, reply.caller, size, reply.deadline, lambda outcome: reply.settle(outcome, render)
-        )
-
-    def answer(request: bytes, reply: Reply) -> None:
+    def __call__(self, request: bytes, reply: Reply) -> None:
+        """See Answerer."""
         size = len(request)
         if size > LARGE:
-            answer_large(request, reply)
+            self._take_large(request, size, reply)
             return
-        ticket = enter(check(request, reply), weight * size, reply)
-        reply.when_cancelled(ticket.withdraw)
+        place = self._enter(self._check(request, reply), size, reply)
+        reply.when_cancelled(place.withdraw)
 
-    def answer_large(request: bytes, reply: Reply) -> None:
+    def _take_large(self, request: bytes, size: int, reply: Reply) -> None:
         """Takes a place in the lane of checks first, and one in the row's lane then."""
-        size = len(request)
         places: dict[str, Ticket[Any, Any]] = {}
 
         def has_been_checked(asked: Any) -> None:
             if isinstance(asked, Exception):
                 reply.refuse(asked)
                 return
-            places["entered"] = enter(asked, weight * size, reply)
+            places["entered"] = self._enter(asked, size, reply)
             places.pop("checks", None)  # It holds the request, which is no longer needed.
 
         def leave() -> None:
             for place in list(places.values()):
                 place.withdraw()
 
-        checking = checks.submit(
-            partial(check, request, reply), reply.caller, size, reply.deadline, has_been_checked
-        )
+        check = partial(self._check, request, reply)
+        place = self._checks.submit(check, reply.caller, size, reply.deadline, has_been_checked)
         if "entered" not in places:
-            places["checks"] = checking
+            places["checks"] = place
         reply.when_cancelled(leave)
 
-    return answer
+    def _check(self, request: bytes, reply: Reply) -> Any:
+        """What enters the lane. Raises what the request is refused with."""
+        row = self._row
+        asked = row.read(request, self._surroundings)
+        return self._entrance.submission(asked, reply.metadata, row.name)
+
+    def _enter(self, asked: Any, size: int, reply: Reply) -> Ticket[Any, Any]:
+        entrance, render = self._entrance, self._row.render
+        return entrance.queue.submit(
+            asked,
+            reply.caller,
+            entrance.weight * size,
+            reply.deadline,
+            lambda outcome: reply.settle(outcome, render),
+        )
