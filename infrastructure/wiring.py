@@ -141,7 +141,8 @@ def _store(
             return stack.enter_context(closing(opened))
 
         def queries(session: Session) -> Queries:
-            return Queries(PostgresViews(session), cursors, settings.page_size)
+            streams = PostgresEventStore(session, log, _now, horizon)
+            return Queries(PostgresViews(session, streams), cursors, settings.page_size)
 
         def bound_lists(connection: BoundedConnection) -> None:
             horizon.look(connection)

@@ -39,6 +39,10 @@ def parameters(changes: Sequence[Change], now: datetime) -> Parameters:
                 new.append(new_row(change) | place)
             else:
                 moved.append(moved_row(change, change.base) | place)
+        elif change.base and change.base.rebuilt:
+            restored.append(change.workflow_id)
+            stands = {"position": change.base.position, "version": change.version}
+            new.append(new_row(change) | stands | {"digest": digest.hex()})
         entries += _entries(change, before)
     return (
         array_of(change.workflow_id for change in changes),

@@ -109,6 +109,7 @@ class _Datastore(PostgresDatastore):
             connection_class=cast("type[Connection[DictRow]]", BoundedConnection),
             kwargs={"row_factory": dict_row, "autocommit": True},
             configure=configure,
+            check=ConnectionPool.check_connection,  # Replays are rare: what waited may be lost.
             min_size=0,
             max_size=2,
             open=False,

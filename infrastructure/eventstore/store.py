@@ -5,6 +5,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 
+import structlog
 from psycopg import Error
 from uuid_utils import uuid7
 
@@ -17,8 +18,10 @@ from application.ports import (
     LedgerEntry,
     LedgerKey,
     Loaded,
+    OutcomeUnknown,
     RecordedEvent,
     StoredDataDamaged,
+    StoreUnavailable,
     Stream,
 )
 from domain.events import WorkflowEvent
@@ -30,12 +33,12 @@ from infrastructure.eventstore.settlement import settle
 from infrastructure.postgres.connection import BoundedConnection, array_of
 from infrastructure.postgres.session import AGAIN_WITHIN, Session
 from infrastructure.postgres.sqlstates import DAMAGE, TOO_SLOW, UNKNOWN, is_certain
-from infrastructure.readmodel.rows import ROW_SHAPE, STATE_COLUMNS, workflow_of
+from infrastructure.readmodel.rows import STATE_COLUMNS, USABLE, workflow_of
 from infrastructure.telemetry.observer import InertObserver, Observer
 
 # A stream whose row is missing is found too, with an empty row: its events are there.
 LOAD_STREAMS = f"""
-    SELECT asked.id::text, w.version, w.position, w.digest, w.shape, {STATE_COLUMNS}
+    SELECT asked.id::text, w.version, w.position, w.digest, {USABLE} AS usable, {STATE_COLUMNS}
     FROM unnest(%s::uuid[]) AS asked(id) LEFT JOIN workflows AS w ON w.id = asked.id
     WHERE w.id IS NOT NULL
        OR EXISTS (SELECT FROM workflow_events AS e WHERE e.originator_id = asked.id)
@@ -49,6 +52,9 @@ APPEND = """
     SELECT last_position, current_epoch, left_out::text[]
     FROM append_events_v1(%s, %s, %s, %s, %s, %s, %s, %b, %s, %s, %s)
 """
+
+
+_log = structlog.get_logger()
 
 
 class PostgresEventStore:
@@ -75,9 +81,15 @@ class PostgresEventStore:
         return self._horizon.feed
 
     def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
-        """See EventStore.load. A stream whose row is missing or outdated is replayed."""
+        """See EventStore.load.
+
+        A stream whose row is missing, of another shape or behind its events is replayed, and its
+        row is restored.
+        """
         rows, entries = self._session.read(lambda connection: _select(connection, ids, keys))
         streams = {row[0]: self._stream(row) for row in rows}
+        if any(stream.rebuilt for stream in streams.values()):
+            self._restore(streams)
         ledger = {LedgerKey(row[0]): LedgerEntry(*row[1:]) for row in entries}
         return Loaded(streams, ledger)
 
@@ -109,6 +121,19 @@ class PostgresEventStore:
             fitting = [change for change in fitting if change.workflow_id not in left_out]
         return {}
 
+    def _restore(self, streams: Mapping[str, Stream]) -> None:
+        """Writes the rows of streams that were rebuilt, each if nothing was faster."""
+        rebuilt = [
+            Change(workflow_id, stream, stream.workflow)
+            for workflow_id, stream in streams.items()
+            if stream.rebuilt and not isinstance(stream.workflow, Forgotten)
+        ]
+        try:
+            self.append(rebuilt)
+        except (StoreUnavailable, OutcomeUnknown, AppendRefused) as failed:
+            # The states are right all the same; the next read tries again.
+            _log.warning("rows not restored", count=len(rebuilt), why=str(failed))
+
     def _call(self, append_id: str, changes: Sequence[Change]) -> tuple[int, Sequence[str]]:
         batch = parameters(changes, self._clock())
         with self._session.connection().cursor() as cursor:
@@ -125,7 +150,9 @@ class PostgresEventStore:
         """What an append that failed recorded, if that can be known; raises otherwise."""
         trouble = self._session.trouble(error)
         if error.sqlstate == WOUND_BACK:
-            raise wound_back(self._horizon.position) from error
+            refusal = wound_back(self._horizon.position)
+            self._session.tell(refusal)
+            raise refusal from error
         if not is_certain(error):
             ends = settle(self._session, append_id, epoch, changes)
             self._observer.settled(recorded=bool(ends))
@@ -137,7 +164,7 @@ class PostgresEventStore:
         raise self._session.refusal(trouble, error) from error
 
     def _stream(self, row: tuple[Any, ...]) -> Stream:
-        if row[4] == ROW_SHAPE:
+        if row[4]:
             return Stream(workflow_of(row[5:]), row[1], row[2], row[3])
         return self._replay(row[0])
 

@@ -101,8 +101,12 @@ class Session:
     def refusal(self, trouble: Trouble, error: Exception) -> StoreUnavailable:
         """The refusal of all who wait, which those who run the service hear of."""
         refusal = trouble.refusal(error)
-        self._watch.failed(refusal.why)
+        self.tell(refusal)
         return refusal
+
+    def tell(self, refusal: StoreUnavailable) -> None:
+        """Tells those who run the service why all who wait are refused."""
+        self._watch.failed(refusal.why)
 
     def _refusal(self, trouble: Trouble, error: Error) -> Exception:
         if trouble is DAMAGE:

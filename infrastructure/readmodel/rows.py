@@ -47,6 +47,14 @@ def shape_of(kind: type[Workflow]) -> int:
 ROW_SHAPE = shape_of(Workflow)
 """The shape of today's rows: a row of another shape is replayed from its events instead."""
 
+USABLE = f"""
+    (w.shape = {ROW_SHAPE} AND NOT EXISTS (
+        SELECT FROM workflow_events AS later
+        WHERE later.originator_id = w.id AND later.originator_version = w.version + 1
+    ))
+"""
+"""Whether the row `w` is of today's shape and not behind its events; NULL if there is no row."""
+
 _FIELDS = tuple(COLUMNS.values())
 _all_values = attrgetter(*_FIELDS)
 _changing_values = attrgetter(*_CHANGING.values())

@@ -5,20 +5,36 @@ from typing import Any
 
 from psycopg.errors import QueryCanceled
 
-from application.ports import UNREAD, ListedWorkflow, SearchTooBroad, Slice, Unread, View
+from application.ports import (
+    UNREAD,
+    EventStore,
+    Forgotten,
+    ListedWorkflow,
+    SearchTooBroad,
+    Slice,
+    Unread,
+    View,
+)
 from domain.filters import Filters
 from infrastructure.postgres.connection import BoundedConnection, array_of
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.lists import ListStatements, Statement
-from infrastructure.readmodel.rows import COLUMNS, STATE_COLUMNS, workflow_of
+from infrastructure.readmodel.rows import COLUMNS, STATE_COLUMNS, USABLE, workflow_of
 
 READ_TOGETHER = 32 * 1024
 """Bytes of a payload up to which workflows are read together with others."""
 
-GET = f"SELECT id::text, version, {STATE_COLUMNS} FROM workflows WHERE id = ANY (%s::uuid[])"  # noqa: S608 - constants
+# A workflow whose row is missing is found too, with an empty row: its events are there.
+GET = f"""
+    SELECT asked.id::text, w.version, {USABLE} AS usable, {STATE_COLUMNS}
+    FROM unnest(%s::uuid[]) AS asked(id) LEFT JOIN workflows AS w ON w.id = asked.id
+    WHERE w.id IS NOT NULL
+       OR EXISTS (SELECT FROM workflow_events AS e WHERE e.originator_id = asked.id)
+"""  # noqa: S608 - constants
 _SMALL = f"CASE WHEN octet_length(payload) <= {READ_TOGETHER} THEN payload END"
 GET_TOGETHER = GET.replace("payload", _SMALL, 1)
-_PAYLOAD_READ = 2 + list(COLUMNS).index("payload")
+_USABLE, _STATE = 2, 3
+_PAYLOAD_READ = _STATE + list(COLUMNS).index("payload")
 _PAYLOAD = ListedWorkflow._fields.index("payload")
 _NO_FILTERS = Filters()
 
@@ -26,8 +42,10 @@ _NO_FILTERS = Filters()
 class PostgresViews:
     """WorkflowViews on one session of its own: made for one thread."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, streams: EventStore) -> None:
+        """`streams`, on the same thread, restores rows that cannot be used."""
         self._session = session
+        self._streams = streams
 
     def get(self, ids: Collection[str]) -> Mapping[str, View | Unread]:
         """See WorkflowViews.get."""
@@ -36,12 +54,19 @@ class PostgresViews:
         rows = self._session.read(
             lambda connection: connection.execute(statement, (wanted,)).fetchall()
         )
-        return {
+        views: dict[str, View | Unread] = {
             row[0]: UNREAD
             if row[_PAYLOAD_READ] is None
-            else View(row[0], workflow_of(row[2:]), row[1])
+            else View(row[0], workflow_of(row[_STATE:]), row[1])
             for row in rows
+            if row[_USABLE]
         }
+        if len(views) < len(rows):
+            unusable = [row[0] for row in rows if not row[_USABLE]]
+            for workflow_id, stream in self._streams.load(unusable, ()).streams.items():
+                if not isinstance(stream.workflow, Forgotten):
+                    views[workflow_id] = View(workflow_id, stream.workflow, stream.version)
+        return views
 
     def page(
         self, user_id: str, filters: Filters, before: int | None, limit: int, room: int

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
 from typing import cast
@@ -17,10 +18,12 @@ from eventsourcing.utils import get_topic
 
 from application.draft import Done, Outcome, Submission
 from application.handler import CommandHandler
-from application.ports import EventMetadata, Origin, StoredDataDamaged
+from application.ports import EventMetadata, Origin, StoredDataDamaged, View
 from domain.commands import Command
 from infrastructure.eventstore.log import ReadingRecorder
-from infrastructure.readmodel.rows import ROW_SHAPE
+from infrastructure.postgres.session import Session
+from infrastructure.readmodel.rows import ROW_SHAPE, STATE_COLUMNS
+from infrastructure.readmodel.views import PostgresViews
 from tests.support.database import execute
 from tests.support.given import (
     ID,
@@ -41,6 +44,7 @@ from tests.support.given import (
 from tests.support.stores import DIGESTS, OpenStore, open_store
 
 ORIGIN = Origin("gateway", "req", "trace")
+THIRD_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e71"
 
 
 def submit(store: OpenStore, *commands: Command) -> list[Outcome]:
@@ -87,6 +91,7 @@ SPOILT = pytest.mark.parametrize(
     [
         pytest.param("DELETE FROM workflows", id="missing"),
         pytest.param(f"UPDATE workflows SET shape = {ROW_SHAPE ^ 1}, failures = 9", id="shape"),
+        pytest.param("UPDATE workflows SET version = version - 1, failures = 9", id="behind"),
     ],
 )
 
@@ -110,9 +115,72 @@ def test_a_row_that_cannot_be_used_is_healed_by_the_next_change(
     whole = row(store.dsn, columns)
     execute(store.dsn, spoil)
     write(store, increment())
+    write(store, update(id=OTHER_ID, name="hourly"))
     assert row(store.dsn, columns) == whole
     assert row(store.dsn, "shape, version, failures, position") == (ROW_SHAPE, 3, 1, 4)
     assert not store.store.load([ID], []).streams[ID].rebuilt
+
+
+@SPOILT
+def test_a_row_that_cannot_be_used_is_restored_by_a_read(store: OpenStore, spoil: str) -> None:
+    write(store, create(), create(id=OTHER_ID), increment(job_id="a"))
+    columns = f"{STATE_COLUMNS}, version, position, created_position, digest, shape"
+    whole = row(store.dsn, columns)
+    execute(store.dsn, spoil)
+    with closing(Session(store.dsn)) as session:
+        found = PostgresViews(session, store.store).get([ID, THIRD_ID])
+    assert found == {ID: View(ID, workflow(created(), failed(1, "a", at=LATER)), 2)}
+    assert row(store.dsn, columns) == whole
+    assert not store.store.load([ID], []).streams[ID].rebuilt
+
+
+def test_a_row_that_cannot_be_restored_is_read_all_the_same(
+    store: OpenStore, rival: OpenStore
+) -> None:
+    write(store, create())
+    write(rival, increment())
+    execute(store.dsn, "DELETE FROM workflows")
+    store.store._session.connection().execute("SET default_transaction_read_only = on")
+    assert store.store.load([ID], []).streams[ID].version == 2
+    assert row(store.dsn, "version") is None
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        pytest.param("DELETE FROM workflow_events WHERE originator_version = 2", id="deleted"),
+        pytest.param(
+            "UPDATE workflow_events SET content = (SELECT content FROM workflow_events"
+            " WHERE originator_version = 3) WHERE originator_version = 2",
+            id="changed",
+        ),
+        pytest.param(
+            "UPDATE workflow_events SET originator_version = 5 - originator_version"
+            " WHERE originator_version = 3; UPDATE workflow_events SET originator_version = 3"
+            " WHERE originator_version = 2 AND notification_id = 2",
+            id="swapped",
+        ),
+    ],
+)
+def test_a_history_that_was_tampered_with_is_never_believed(store: OpenStore, tamper: str) -> None:
+    write(store, create(), increment(), increment())
+    execute(store.dsn, "ALTER TABLE workflow_events DROP CONSTRAINT workflow_events_pkey")
+    execute(store.dsn, f"DELETE FROM workflows; {tamper}")
+    (outcome,) = submit(store, increment())
+    assert isinstance(outcome, StoredDataDamaged)
+    assert row(store.dsn, "version") is None
+
+
+def test_the_first_replay_after_the_database_ended_its_sessions_succeeds(store: OpenStore) -> None:
+    write(store, create())
+    assert store.history(ID) == [created()]
+    execute(store.dsn, "DELETE FROM workflows")
+    execute(
+        store.dsn,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+    assert isinstance(submit(store, increment())[0], Done)
 
 
 def test_a_key_is_kept_even_where_the_row_is_missing_and_nothing_changed(store: OpenStore) -> None:

@@ -19,6 +19,7 @@ from infrastructure.readmodel import lists
 from infrastructure.readmodel.rows import ROW_SHAPE
 from infrastructure.readmodel.views import READ_TOGETHER, PostgresViews
 from tests.support.database import execute
+from tests.support.memory import MemoryEventStore
 
 USER = "lister"
 ROOM = 3000  # bytes: small enough for the test to fill, large enough for several
@@ -57,7 +58,8 @@ def page(
     session: Session, query: str = "", limit: int = 10, before: int | None = None
 ) -> tuple[list[str], bool]:
     """The names on a page, and whether others follow."""
-    found: Slice = PostgresViews(session).page(USER, Filters(query=query), before, limit, ROOM)
+    views = PostgresViews(session, MemoryEventStore())
+    found: Slice = views.page(USER, Filters(query=query), before, limit, ROOM)
     return [workflow.name for workflow in found.workflows], found.more
 
 

@@ -13,7 +13,8 @@
 -- Positions come as offsets from the last one, counted from 1: `offset` of an event, of the last
 -- event of a row, and of the event that a ledger entry stands for. `stored` holds the bytes of all
 -- events in one piece: from `start`, counted from 1, an event's state, its salt and its content.
--- `restored` are the workflows whose row was missing or of another shape; they are among new_rows.
+-- `restored` are the workflows whose row was missing, of another shape or behind their events; they are
+-- among new_rows, with their `position` if nothing happens to them. Rows are not believed then.
 CREATE FUNCTION append_events_v1(
     this_append uuid, seen_epoch bigint, seen_position bigint,
     ids uuid[], base_versions bigint[], restored uuid[],
@@ -33,7 +34,7 @@ BEGIN
     INTO last_position, current_epoch, left_out
     FROM unnest(ids, base_versions) AS c(id, base_version)
     LEFT JOIN workflows AS w ON w.id = c.id
-    WHERE c.base_version <> coalesce(w.version, (
+    WHERE c.base_version <> coalesce(CASE WHEN restored IS NULL THEN w.version END, (
         SELECT max(v.originator_version) FROM workflow_events AS v WHERE v.originator_id = c.id
     ), 0);
 
@@ -85,15 +86,15 @@ BEGIN
         SELECT r.id, r.user_id, r.name, r.name_folded, r.payload, r.kind, r.interval_minutes,
                r.max_failures, r.log_retention, r.build_status, r.failures, r.generation,
                r.created_at, r.updated_at, r.terminated_at, r.deleted_at, r.version,
-               last_position + r."offset",
+               coalesce(r.position, last_position + r."offset"),
                CASE WHEN r.first IS NOT NULL THEN last_position + r.first ELSE (
                    SELECT v.notification_id FROM workflow_events AS v
                    WHERE v.originator_id = r.id AND v.originator_version = 1
                ) END,
                decode(r.digest, 'hex'), r.shape
         FROM json_to_recordset(new_rows) AS r(
-            id uuid, first bigint, "offset" bigint, user_id text, name text, name_folded text,
-            payload text, kind text, interval_minutes integer,
+            id uuid, first bigint, "offset" bigint, position bigint, user_id text, name text,
+            name_folded text, payload text, kind text, interval_minutes integer,
             max_failures integer, log_retention boolean, build_status text, failures integer,
             generation bigint, created_at timestamptz, updated_at timestamptz,
             terminated_at timestamptz, deleted_at timestamptz, version bigint, digest text,
