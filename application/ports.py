@@ -15,7 +15,8 @@ class StoreUnavailable(Exception):
     """The store cannot serve now; nothing was recorded.
 
     The text is a sentence for callers, without its full stop. `reason` is a word for machines;
-    `retry` is true if the same may work soon; `why` is for those who run the service only.
+    `retry` is true if the same may work soon. `lasting` is true if the whole service is concerned,
+    and it does not pass by itself. `why` is for those who run the service only.
     """
 
     def __init__(
@@ -24,10 +25,12 @@ class StoreUnavailable(Exception):
         *,
         reason: str = "STORE_UNAVAILABLE",
         retry: bool = True,
+        lasting: bool = False,
         why: str = "",
     ) -> None:
         self.reason = reason
         self.retry = retry
+        self.lasting = lasting
         self.why = why or sentence
         super().__init__(sentence)
 

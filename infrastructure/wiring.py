@@ -15,13 +15,14 @@ from application.draft import Done, Submission
 from application.handler import CommandHandler
 from application.identifiers import owned
 from application.ledger import LedgerDigests
-from application.ports import StoreUnavailable, View
+from application.ports import View
 from application.queries import Lookup, Page, PageRequest, Queries
 from infrastructure.address import Address
 from infrastructure.catalogue.loading import load
 from infrastructure.contract import SERVICE
 from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
+from infrastructure.eventstore.probe import Probe
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.http.door import opened
 from infrastructure.identity.origin import Origins
@@ -35,7 +36,7 @@ from infrastructure.readmodel.views import PostgresViews
 from infrastructure.rpc.dispatch import Entrance, answerers, checked
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import guarded
-from infrastructure.rpc.health import Health, Readiness
+from infrastructure.rpc.health import Health, Obstacle, Readiness
 from infrastructure.rpc.method import LaneName, Surroundings
 from infrastructure.rpc.server import Server
 from infrastructure.rpc.workflows.methods import METHODS
@@ -119,7 +120,7 @@ class _Store:
     commands: CommandHandler
     lookups: Queries
     lists: list[Queries]
-    answers: Callable[[], bool]
+    probe: Probe
 
 
 @contextmanager
@@ -153,12 +154,11 @@ def _store(
         looking = session(keeps_plans=True)
         cursors = Cursors(_secret(looking, "cursor"), lambda: horizon.feed)
         digests = LedgerDigests(_secret(looking, "ledger"))
-        asking = session()
         yield _Store(
             CommandHandler(events, digests),
             queries(looking),
             [queries(session(greet=bound_lists)) for _ in range(LISTS_AT_ONCE)],
-            lambda: _answers(asking),
+            Probe(session(), horizon),
         )
 
 
@@ -216,7 +216,7 @@ def _doors(
     end: _End,
 ) -> Iterator[_Methods]:
     """The methods on their address, behind the gate; readiness beside them."""
-    readiness = Readiness(health, lambda: lanes.alive and store.answers(), end.events)
+    readiness = Readiness(health, lambda: _obstacle(lanes, store.probe), end.events)
     gate = Gate()
     surroundings = Surroundings(
         _now, _new_id, settings.terminate_at_threshold, load(settings.catalogue)
@@ -300,12 +300,11 @@ def _secret(session: Session, name: str) -> bytes:
     return bytes(found[0])
 
 
-def _answers(session: Session) -> bool:
-    try:
-        session.read(lambda connection: connection.execute("SELECT 1"))
-    except StoreUnavailable:
-        return False
-    return True
+def _obstacle(lanes: _Lanes, probe: Probe) -> Obstacle | None:
+    if not lanes.alive:
+        return Obstacle("a thread of the service ended", lasting=True)
+    refused = probe.obstacle()
+    return Obstacle(refused.why, refused.lasting) if refused else None
 
 
 def _now() -> datetime:

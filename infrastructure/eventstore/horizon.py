@@ -33,6 +33,7 @@ def wound_back(seen: int) -> StoreUnavailable:
         "The database lost something that it had recorded",
         reason="STORE_WOUND_BACK",
         retry=False,
+        lasting=True,
         why=f"its feed ends before position {seen}, which was seen in this epoch;"
         " after a restore, or a failover with a loss, run: workflows epoch new",
     )

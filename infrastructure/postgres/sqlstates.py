@@ -31,7 +31,11 @@ class Trouble:
         """The refusal of all who wait for the database."""
         said = str(error).strip().splitlines() or [type(error).__name__]
         return StoreUnavailable(
-            self.sentence, reason=self.reason, retry=self.retry, why=f"{self.name}: {said[0]}"
+            self.sentence,
+            reason=self.reason,
+            retry=self.retry,
+            lasting=self.unready,
+            why=f"{self.name}: {said[0]}",
         )
 
 

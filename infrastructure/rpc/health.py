@@ -6,6 +6,7 @@ read keeps one slot of its own and nobody else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from threading import Event, Lock, Thread
 
@@ -140,18 +141,30 @@ class _Watcher:
         return _ENCODED[status]
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What keeps the service from its work; `lasting` if it surely does not pass by itself."""
+
+    why: str
+    lasting: bool = False
+
+
 class Readiness:
     """Asks whether the service is ready, on a thread of its own, and lets health know.
 
     One success makes ready; FAILURES_TO_UNREADY in a row make unready, so that one lost
-    connection among many does not send all clients away.
+    connection among many does not send all clients away. A lasting obstacle needs no second look.
     """
 
     def __init__(
-        self, health: Health, is_ready: Callable[[], bool], events: Events | None = None
+        self,
+        health: Health,
+        obstacle: Callable[[], Obstacle | None],
+        events: Events | None = None,
     ) -> None:
+        """`obstacle` returns what keeps the service from its work, None if nothing does."""
         self._health = health
-        self._is_ready = is_ready
+        self._obstacle = obstacle
         self._events = events or InertEvents()
         self._stopped = Event()
         self._thread = Thread(target=self._follow, name="readiness", daemon=True)
@@ -165,15 +178,17 @@ class Readiness:
     def _follow(self) -> None:
         failures, ready = 0, True
         while not self._stopped.is_set():
-            failures = 0 if self._is_ready() else failures + 1
-            if failures == 0 and not ready:
-                ready = True
-                self._health.become(ready=True)
-                self._events.ready()
-            elif failures >= FAILURES_TO_UNREADY and ready:
+            obstacle = self._obstacle()
+            failures = failures + 1 if obstacle else 0
+            if obstacle is None:
+                if not ready:
+                    ready = True
+                    self._health.become(ready=True)
+                    self._events.ready()
+            elif ready and (obstacle.lasting or failures >= FAILURES_TO_UNREADY):
                 ready = False
                 self._health.become(ready=False)
-                self._events.not_ready("the database does not answer")
+                self._events.not_ready(obstacle.why)
             self._stopped.wait(CHECK_EVERY)
 
 

@@ -8,12 +8,11 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 from workflows_testing import requests
 
-from infrastructure.contract import SERVICE
 from tests.faults.proxy import Fault, Proxy
 from tests.support.client import Client, Refused, refused
+from tests.support.readiness import is_ready
 from tests.support.records import assert_consistent
 from tests.support.service import Service
 from tests.support.waiting import until, wait_for_the_lock
@@ -39,15 +38,6 @@ def client(proxy: Proxy) -> Iterator[Client]:
     """A client of a service behind the proxy."""
     with Service("--database-url", proxy.dsn) as service:
         yield service.client
-
-
-def is_ready(client: Client) -> bool:
-    """Whether the service says that it is ready."""
-    health = health_pb2_grpc.HealthStub(client.channel)
-    answer = health.Check(
-        health_pb2.HealthCheckRequest(service=SERVICE.full_name), timeout=ENDS_WITHIN
-    )
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def seconds(call: Callable[[], object]) -> float:

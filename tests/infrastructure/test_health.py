@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from infrastructure.rpc import health as health_module
-from infrastructure.rpc.health import FAILURES_TO_UNREADY, Health, Readiness
+from infrastructure.rpc.health import FAILURES_TO_UNREADY, Health, Obstacle, Readiness
 from infrastructure.telemetry.events import InertEvents
 from tests.support.http2 import Http2, data
 from tests.support.waiting import until
@@ -171,17 +171,21 @@ def test_readiness_falls_after_failures_in_a_row_and_each_change_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(health_module, "CHECK_EVERY", 0.001)
-    answers = [True, False, True, *[False] * FAILURES_TO_UNREADY, False, True, True]
+    passing, lasting = Obstacle("slow"), Obstacle("read-only", lasting=True)
+    answers = [
+        None, passing, None, *[passing] * FAILURES_TO_UNREADY, passing, None, lasting, lasting, None
+    ]  # fmt: skip
     seen: list[int] = []
     health, told = Health([NAME]), Told()
 
-    def is_ready() -> bool:
+    def obstacle() -> Obstacle | None:
         seen.append(health.status(NAME))
-        return answers.pop(0) if answers else True
+        return answers.pop(0) if answers else None
 
-    readiness = Readiness(health, is_ready, told)
+    readiness = Readiness(health, obstacle, told)
     until(lambda: not answers)
     readiness.stop()
     assert seen[:6] == [SERVING] * 5 + [NOT_SERVING]
+    assert seen[7:9] == [SERVING, NOT_SERVING]
     assert health.status(NAME) == SERVING
-    assert told.lines == ["not ready: the database does not answer", "ready"]
+    assert told.lines == ["not ready: slow", "ready", "not ready: read-only", "ready"]

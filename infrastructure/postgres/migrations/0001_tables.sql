@@ -103,6 +103,13 @@ CREATE TABLE append_fences (
     fenced_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Written by each server every second: whether it is ready is whether this can be committed.
+CREATE TABLE readiness_probe (
+    probed_at timestamptz NOT NULL
+);
+
+INSERT INTO readiness_probe VALUES (now());
+
 -- What all server processes on this database share, and must never change: `cursor` signs the
 -- cursors of lists, `ledger` keys the digests in the ledger.
 CREATE TABLE service_secrets (

@@ -1,0 +1,47 @@
+"""Whether the database does what the service lives on: its own statements, and a durable write."""
+
+from uuid import UUID
+
+from uuid_utils import uuid7
+
+from application.ports import StoreUnavailable
+from infrastructure.eventstore.horizon import Horizon
+from infrastructure.eventstore.store import APPEND, LOAD_LEDGER, LOAD_STREAMS
+from infrastructure.postgres.connection import BoundedConnection
+from infrastructure.postgres.session import Session
+from infrastructure.readmodel.views import GET
+
+# What an append needs: the rights and the locks to write, and a commit that is acknowledged.
+_WRITE = """
+    LOCK TABLE workflow_events, workflows, command_ledger IN ROW EXCLUSIVE MODE;
+    UPDATE readiness_probe SET probed_at = now()
+"""
+_NOTHING = (None, None, b"", None, None, None)  # an append of no changes
+_NOBODY = str(UUID(int=0))
+
+
+class Probe:
+    """Tries the statements of the service on a session of its own, and changes no workflow."""
+
+    def __init__(self, session: Session, horizon: Horizon) -> None:
+        self._session = session
+        self._horizon = horizon
+
+    def obstacle(self) -> StoreUnavailable | None:
+        """Why the service cannot do its work; None if it can."""
+        try:
+            self._session.read(self._try)
+        except StoreUnavailable as refused:
+            return refused
+        except Exception as fault:  # noqa: BLE001 - whatever it is, the service cannot work
+            return StoreUnavailable(why=f"{type(fault).__name__}: {fault}", lasting=True)
+        return None
+
+    def _try(self, connection: BoundedConnection) -> None:
+        nobody = "{" + _NOBODY + "}"
+        seen = (self._horizon.feed.epoch, self._horizon.position)
+        connection.execute(GET, (nobody,))
+        connection.execute(LOAD_STREAMS, (nobody,))
+        connection.execute(LOAD_LEDGER, ("{}",))
+        connection.execute(APPEND, (str(uuid7()), *seen, "{}", "{}", *_NOTHING))
+        connection.execute(_WRITE)
