@@ -147,7 +147,7 @@ def test_a_list_that_takes_too_long_is_too_broad_if_it_has_filters(
 
 def test_workflows_that_are_large_are_read_alone(database: str, session: Session) -> None:
     fill(database, ("small", READ_TOGETHER), ("large", READ_TOGETHER + 1))
-    views = PostgresViews(session)
+    views = PostgresViews(session, MemoryEventStore())
     small, large = str(UUID(int=1)), str(UUID(int=2))
     together = views.get({small, large, str(UUID(int=3))})
     assert together.keys() == {small, large}
