@@ -147,7 +147,7 @@ class Lane(Generic[S, O]):
                 answered += 1
                 ticket.answer(outcome)
             missing: Exception = WorkFailed("the work gave too few outcomes")
-        except Exception as fault:  # noqa: BLE001 - as said above
+        except Exception as fault:  # noqa: BLE001 - the thread must outlive any batch
             missing = fault
         except BaseException as panic:  # noqa: BLE001 - a native library's panic is one
             missing = WorkFailed("the work ended in a panic")

@@ -1,15 +1,11 @@
-"""The one place where refusals and faults become gRPC statuses with google.rpc details."""
+"""The error map: which gRPC status each refusal and each fault becomes, with its details."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
-import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
-from google.rpc.status_pb2 import Status
 
 from application.handler import Contended
 from application.ports import (
@@ -27,7 +23,6 @@ from domain.errors import (
     WorkflowNotFound,
     WorkflowTerminated,
 )
-from infrastructure.contract import DETAILS_KEY, SERVICE
 from infrastructure.lanes.refusals import (
     CallerLeft,
     DeadlinePassed,
@@ -36,6 +31,7 @@ from infrastructure.lanes.refusals import (
     ShareExceeded,
     WorkFailed,
 )
+from infrastructure.rpc.refusal import Code, Refusal
 from infrastructure.wire.calls import (
     LateMessage,
     MethodBroke,
@@ -46,44 +42,17 @@ from infrastructure.wire.calls import (
     UnreadAnswers,
 )
 
-MAX_MESSAGE = 1024  # bytes: larger statuses lose their code on the way
 MAX_VIOLATIONS = 20
 MAX_VIOLATION = 200  # characters
 _SOON = details.RetryInfo(retry_delay=Duration(nanos=200_000_000))
-
-Code = grpc.StatusCode
 
 
 class Undecodable(Exception):
     """The request's bytes are no message of this method."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What a client is told: a code, a sentence, a reason for machines, and details."""
-
-    code: Code
-    message: str
-    reason: str
-    details: Sequence[Message] = ()
-    metadata: dict[str, str] = field(default_factory=dict)
-
-    def trailing(self) -> tuple[tuple[str, bytes], ...]:
-        """The trailing metadata that carries the details."""
-        info = details.ErrorInfo(
-            reason=self.reason, domain=SERVICE.full_name, metadata=self.metadata
-        )
-        status = Status(code=self.code.value[0], message=self.text())
-        status.details.extend(_packed(detail) for detail in (info, *self.details))
-        return ((DETAILS_KEY, status.SerializeToString()),)
-
-    def text(self) -> str:
-        """The sentence, within what a status can carry."""
-        return self.message.encode()[:MAX_MESSAGE].decode(errors="ignore")
-
-
 def refusal_of(error: Exception) -> Refusal:
-    """What to tell a client about an error; nothing internal of one that is not meant for it."""
+    """The refusal for an error. Of an error without a row, nothing is passed on to the client."""
     for kind in type(error).__mro__:
         if rule := RULES.get(kind):
             return rule(error)
@@ -248,7 +217,7 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
     CallerLeft: _always(
         Code.CANCELLED,
         "CALLER_LEFT",
-        "The caller went away before the call was decided; nothing was recorded.",
+        "The call was cancelled before it was decided; nothing was recorded.",
         retry=False,
     ),
     StoredDataDamaged: _always(
@@ -264,9 +233,3 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         retry=False,
     ),
 }
-
-
-def _packed(detail: Message) -> AnyMessage:
-    packed = AnyMessage()
-    packed.Pack(detail)
-    return packed

@@ -39,12 +39,12 @@ class Gate:
                 self._empty.set()
 
     def close(self) -> None:
-        """Lets nobody in any more; those who are inside go on."""
+        """Lets no more calls in; those that are inside go on."""
         with self._counting:
             self._closed = True
             if not self._inside:
                 self._empty.set()
 
     def drained(self, within: float) -> bool:
-        """Waits until a closed gate has nobody inside; False where that takes more than seconds."""
+        """Waits until the gate is closed and empty; False after `within` seconds."""
         return self._empty.wait(within)
