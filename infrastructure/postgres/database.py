@@ -1,10 +1,12 @@
 """The database that a service uses: the embedded one, or any PostgreSQL by DSN."""
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import current_thread, main_thread
 
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.inspection import inspect
@@ -14,6 +16,7 @@ from infrastructure.telemetry.events import Events
 
 __all__ = ["Database", "DatabaseUnusable", "database"]
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 _SPARE = 20  # connections beside the service's, for migrations, backups and people
 
 
@@ -36,8 +39,13 @@ def database(
     any other is asked whether it allows them.
     Raises DatabaseUnusable.
     """
-    if settings.database_url is None:
-        _forget_the_shell()
+    if settings.database_url is not None:
+        dsn = settings.database_url.get_secret_value()
+        found = inspect(dsn, connections)
+        yield Database(dsn, f"PostgreSQL {found.version}, {found.place}", None)
+        return
+    _forget_the_shell()
+    with _unwound_by_signals():
         embedded = EmbeddedPostgres(
             settings.data_dir, connections=connections + _SPARE, events=events
         )
@@ -47,10 +55,30 @@ def database(
             yield Database(embedded.dsn, description, settings.data_dir)
         finally:
             embedded.stop()
-    else:
-        dsn = settings.database_url.get_secret_value()
-        found = inspect(dsn, connections)
-        yield Database(dsn, f"PostgreSQL {found.version}, {found.place}", None)
+
+
+@contextmanager
+def _unwound_by_signals() -> Iterator[None]:
+    """Lets a signal that would end the process at once unwind it, so that the server is stopped.
+
+    Signals that somebody handles stay with their handlers.
+    """
+
+    def unwind(number: int, _: object) -> None:
+        raise SystemExit(128 + number)  # As shells count a process that a signal ended.
+
+    ours = [n for n in _ENDING if signal.getsignal(n) is signal.SIG_DFL] if _is_main() else []
+    for number in ours:
+        signal.signal(number, unwind)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _is_main() -> bool:
+    return current_thread() is main_thread()
 
 
 def _forget_the_shell() -> None:

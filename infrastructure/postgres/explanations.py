@@ -76,8 +76,8 @@ def _grant_create(place: Place) -> str:
 
 def _grant_use(place: Place) -> str:
     return (
-        "Let this role use the tables, as their owner: GRANT SELECT, INSERT, UPDATE, DELETE ON ALL"
-        f' TABLES IN SCHEMA public TO "{place.user}"'
+        "Give this role the rights of a service, as the owner of the tables: psql -f"
+        f' infrastructure/postgres/roles.sql, then: GRANT workflows_service TO "{place.user}"'
     )
 
 

