@@ -1,8 +1,6 @@
 """An append whose acknowledgement is lost happened or not; either way its commands happen once."""
 
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -17,7 +15,7 @@ from tests.faults.writers import writer
 from tests.support.database import value
 from tests.support.given import ID, OTHER_ID, create, increment, update
 from tests.support.records import assert_consistent, events_of
-from tests.support.waiting import until, wait_for_the_lock
+from tests.support.waiting import until
 
 THIRD_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e71"
 OTHERS_WAIT_AT_MOST = 5.0  # seconds
@@ -113,37 +111,6 @@ def test_a_prepared_append_is_settled_like_a_first_one(
     assert events_of(database, OTHER_ID) == [CREATED] + [FAILED] * (PREPARES_AFTER + 1)
     assert (outcome.version, outcome.position) == (8, 9)
     assert_consistent(database)
-
-
-@pytest.mark.parametrize("name", ["several", "update with key that changes nothing"])
-def test_a_commit_lost_in_silence_blocks_others_no_longer_than_the_server_bounds_it(
-    proxy: Proxy, database: str, name: str
-) -> None:
-    case = CASES[name]
-    bystander = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e72"
-    with (
-        writer(proxy.dsn) as cut_off,
-        writer(database) as direct,
-        ThreadPoolExecutor() as threads,
-    ):
-        proxy.arm(Fault.BLACKHOLE_COMMIT)
-        silent = threads.submit(cut_off.write, *case.commands)
-        wait_for_the_lock(database, HEAD_START)
-        begun = time.monotonic()
-        direct.done(create(id=bystander))
-        assert time.monotonic() - begun < OTHERS_WAIT_AT_MOST
-        assert {type(outcome) for outcome in silent.result(10)} == {StoreUnavailable}
-        cut_off.done(*case.commands)
-    assert_happened_once(database, case)
-
-
-def test_an_answer_that_comes_too_late_is_settled(proxy: Proxy, database: str) -> None:
-    case = CASES["several"]
-    with writer(proxy.dsn) as cut_off:
-        proxy.arm(Fault.DELAY_ANSWER)
-        cut_off.done(*case.commands)
-    assert proxy.acted.is_set()
-    assert_happened_once(database, case)
 
 
 @pytest.mark.parametrize("fault", [Fault.CUT_BEFORE_COMMIT, Fault.CUT_AFTER_COMMIT])

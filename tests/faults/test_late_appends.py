@@ -11,7 +11,7 @@ from tests.faults.proxy import Fault, Proxy
 from tests.faults.read_only import turn_read_only, turn_writable
 from tests.faults.writers import writer
 from tests.support.database import execute, value
-from tests.support.given import ANYBODY, ID, OTHER_ID, create, delete, increment, update
+from tests.support.given import ID, OTHER_ID, create, increment, update
 from tests.support.records import assert_consistent, events_of
 
 KEYS = "SELECT count(*) FROM command_ledger"
@@ -33,9 +33,7 @@ def proxy(database: str) -> Iterator[Proxy]:
     ("command", "history"),
     [
         pytest.param(create(id=OTHER_ID), [], id="create without key"),
-        pytest.param(increment(user_id=ANYBODY), ["failure_incremented"], id="without job"),
         pytest.param(update(idempotency_key="k"), [], id="key alone"),
-        pytest.param(delete(), ["deleted"], id="delete"),
     ],
 )
 def test_an_append_that_is_delivered_late_records_nothing_and_a_retry_once(
