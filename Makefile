@@ -10,7 +10,7 @@ LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url 
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 
-.PHONY: .FORCE help run test mutants rows lint types layers proto proto-check proto-image unit e2e environments fast pythons bench lock dist audit go-stubs clean
+.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e environments fast pythons bench lock dist audit go-stubs clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ mutants: $(VENV)/.dev ## Puts small mistakes into the modules that decide: fast 
 
 rows: $(VENV)/.dev ## Deletes each row of the tables that the service stands on: a test must fail each time.
 	@$(BIN)/python -W ignore -m tests.mutants.rows
+
+ratio: $(VENV)/.dev ## Counts the lines of tests per line of code.
+	@$(BIN)/python -m tests.support.ratio
 
 proto: $(VENV)/.dev ## Generates the stubs from proto/.
 	@$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
