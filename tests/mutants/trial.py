@@ -32,6 +32,8 @@ LIBRARIES = (
     "hypothesis.stateful",
 )
 """Modules that import the libraries which tests need."""
+PROFILE = "workflows"
+"""How tests/conftest.py lets Hypothesis search."""
 CPU_SECONDS_MAX = 60
 """A changed loop may never end: the system ends such a trial, which counts as noticed."""
 _OPTIONS = (
@@ -184,9 +186,10 @@ class _NoShrinking:
 
     @pytest.hookimpl(trylast=True)
     def pytest_configure(self) -> None:
+        usual = hypothesis.settings.get_profile(PROFILE)
         phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
-        hypothesis.settings.register_profile("trial", phases=phases)
-        hypothesis.settings.load_profile("trial")
+        hypothesis.settings.register_profile(PROFILE, usual, phases=phases)
+        hypothesis.settings.load_profile(PROFILE)
 
 
 def _pytest(tests: Sequence[str], *plugins: object) -> int:
