@@ -24,10 +24,12 @@ class PayloadCheck(Protocol):
 class Kind:
     """What a workflow of one kind needs.
 
-    `fits` checks a payload, whose form is known to be right, by the schema of the kind.
+    `check` checks the form of a payload, and what it holds by the schema of the kind; `fits` the
+    latter alone, if the form is known to be right.
     `log_retention` holds for a request that does not say whether logs are kept.
     """
 
+    check: PayloadCheck
     fits: PayloadCheck
     log_retention: bool
 
@@ -59,10 +61,8 @@ class Catalogue:
 
     def payload(self, payload: str, kind: str) -> str | None:
         """A payload of the right form that fits its kind; for an unknown kind, the form alone."""
-        complaint = self.form(payload)
-        if complaint is not None or kind not in self.kinds:
-            return complaint
-        return self.kinds[kind].fits(payload)
+        known = self.kinds.get(kind)
+        return known.check(payload) if known else self.form(payload)
 
     def new_payload(self, payload: str, kind: str) -> str | None:
         """A payload, whose form is right, in place of another one of a workflow of this kind."""

@@ -43,7 +43,9 @@ def violations(checks: Iterable[Check]) -> list[Violation]:
 def name(value: str) -> str | None:
     """A name: 1 to 255 characters, no control characters, at least one that can be seen."""
     complaint = required_text(value)
-    if complaint is None and not _VISIBLE_CHARACTER.search(value):
+    if complaint is None and (
+        value.isspace() if value.isascii() else not _VISIBLE_CHARACTER.search(value)
+    ):
         return "holds nothing but spaces or invisible characters; a name that shows is accepted"
     return complaint
 

@@ -13,7 +13,7 @@ _QUERY = rf"(?:[\w.~{_SUB_DELIMS}:@/?-]|{_ESCAPE})*"
 _URI = re.compile(
     rf"""[A-Za-z][A-Za-z0-9+.-]*:
         (?://(?:(?P<user>(?:[\w.~{_SUB_DELIMS}:-]|{_ESCAPE})*)@)?
-             (?P<host>\[[^\]]*\]|[^][/?\#@:]*)
+             (?P<host>\[[^\]]*\]|[\w.~%{_SUB_DELIMS}-]*)
              (?::(?P<port>[0-9]*))?
              (?=[/?\#]|\Z)
            |(?!//))
@@ -25,7 +25,7 @@ _NO_HOST = "has a host of no usual form; a host name in ASCII or an IP address i
 _BEFORE_THE_PATH = re.compile("[^/?#]*//[^/?#]*")
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _HOST_NAME = re.compile(r"(?:[\w-]{1,63}\.)*[\w-]{1,63}\.?", re.ASCII)
-_NUMERIC_END = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)\.?")
+_AT_BEHIND_THE_HOST = re.compile("[?#][^/=&]*@")
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.|\Z)){4}(?<!\.)")
 _USER_LIKE_A_HOST = re.compile(r"[^:]*\.[^:]*(?::.*)?|[^:]*:[0-9]*")
 
@@ -36,10 +36,10 @@ def uri(text: str) -> str | None:
     Beyond the grammar, a host must be a name of the DNS or an IP address in its usual form, and
     nothing before or behind it may look like a host to a reader that splits the text elsewhere.
     """
-    if bad := _NOT_OF_A_URI.search(text) or _BROKEN_ESCAPE.search(text):
-        return _bad_character(text, bad.start())
     found = _URI.match(text)
     if found is None:
+        if bad := _NOT_OF_A_URI.search(text) or _BROKEN_ESCAPE.search(text):
+            return _bad_character(text, bad.start())
         return "is no absolute URI; one by RFC 3986 is accepted"
     if found["host"] is None:
         return None
@@ -64,7 +64,8 @@ def _host(host: str) -> str | None:
     """A name of the DNS, an IP address in its usual form, or nothing, as in file:///path."""
     if host.startswith("["):
         return None if _is_ipv6(host[1:-1]) else _NO_HOST
-    if _NUMERIC_END.fullmatch(host):
+    last_label = host.rstrip(".").rpartition(".")[2]
+    if last_label.isdigit() or last_label.startswith(("0x", "0X")):
         # Some readers take 0x7f.1 or 2130706433 for an address, others for a name.
         return None if _IPV4.fullmatch(host) else _NO_HOST
     if host and (len(host) > MAX_HOST or not _HOST_NAME.fullmatch(host)):
@@ -87,10 +88,12 @@ def _port(port: str | None) -> str | None:
 
 def _one_host(text: str, found: re.Match[str]) -> str | None:
     """Nothing beside the host that another reader could take for it."""
+    if "@" not in text:
+        return None
     user = found["user"]
     if user is not None and _USER_LIKE_A_HOST.fullmatch(user):
         return "has a user name that looks like a host; a URI without it is accepted"
     after_host = text[found.end("port" if found["port"] is not None else "host") :]
-    if re.match(r"[?#][^/=&]*@", after_host):
+    if _AT_BEHIND_THE_HOST.match(after_host):
         return "has an @ behind its host; a slash after the host is accepted"
     return None

@@ -18,8 +18,11 @@ from domain.catalogue import MAX_NESTING, MAX_PAYLOAD_BYTES
 
 MAX_DIGITS = 4096
 """The most digits of a number in a row: Python reads integers of at most 4300."""
-LARGE = 64 * 1024
-"""From how many characters on a payload is read in parts, and a repeated name is not named."""
+LARGE = 16 * 1024
+"""From how many bytes on a payload is read as text, and its objects are built only if need be."""
+FEW = 50_000
+"""Up to how many quotes and braces names are looked at one by one, rather than built."""
+NOT_BUILT = object()
 
 _WHITESPACE = " \t\r\n"
 _syntax = msgspec.json.Decoder(msgspec.Raw)
@@ -30,7 +33,9 @@ _ALL_BUT_STRUCTURE = b" \t\r\n,.+-0123456789eEtrufalsn"
 _ALL_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _TOO_MANY_DIGITS = b"0" * (MAX_DIGITS + 1)
 _AS_BITS = bytes.maketrans(b"{}[]", b"1010")
+_TWICE = "holds an object with a name twice; each name once is accepted"
 _TOO_DEEP = f"is nested too deep; a nesting of at most {MAX_NESTING} is accepted"
+_NAME_OR_BRACE = re.compile(r"""[{}]|(?P<text>"(?:[^"\\]|\\.)*+")(?P<colon>[ \t\r\n]*+:)?""")
 _MALFORMED = re.compile(r"JSON is malformed: (?P<what>.*) \(byte (?P<byte>\d+)\)")
 _LONE_SURROGATE = re.compile(
     r"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u[dD])[c-fC-F])"
@@ -39,41 +44,55 @@ _LONE_SURROGATE = re.compile(
 
 def form(payload: str) -> str | None:
     """What is wrong with the form of a payload and what would be accepted; None if it is right."""
+    return examined(payload)[0]
+
+
+def examined(payload: str) -> tuple[str | None, Any]:
+    """As `form`, and the payload's value if it had to be built; NOT_BUILT otherwise."""
     size = len(payload) if payload.isascii() else len(payload.encode())
     if size > MAX_PAYLOAD_BYTES:
-        return f"is {size} bytes long; at most {MAX_PAYLOAD_BYTES} are accepted"
+        return f"is {size} bytes long; at most {MAX_PAYLOAD_BYTES} are accepted", NOT_BUILT
+    if size > MAX_DIGITS and _has_a_long_number(payload):
+        return f"holds a number of more than {MAX_DIGITS} digits; fewer are accepted", NOT_BUILT
     try:
-        _syntax.decode(payload)
+        document = built(payload) if size < LARGE else NOT_BUILT
+        if document is NOT_BUILT:
+            _syntax.decode(payload)
     except RecursionError:
-        return _TOO_DEEP
+        return _TOO_DEEP, NOT_BUILT
     except msgspec.DecodeError as broken:
-        return _broken(payload, str(broken))
+        return _broken(payload, str(broken)), NOT_BUILT
     if not payload.lstrip(_WHITESPACE).startswith("{"):
-        return "is not a JSON object; {...} is accepted"
-    if len(payload) > MAX_DIGITS and _has_a_long_number(payload):
-        return f"holds a number of more than {MAX_DIGITS} digits; fewer are accepted"
-    return _nested_or_repeated(payload)
+        return "is not a JSON object; {...} is accepted", NOT_BUILT
+    return _inside(payload, document)
 
 
-def _nested_or_repeated(payload: str) -> str | None:
-    """What is wrong with the objects and arrays of a JSON object."""
+def _inside(payload: str, document: Any) -> tuple[str | None, Any]:
+    """As `examined`, for the text of a JSON object."""
+    names = payload.count(":")
     if payload.count("{") + payload.count("[") > MAX_NESTING:
         structure = _structure(payload)
         if _nesting(structure) > MAX_NESTING:
-            return _TOO_DEEP
-        objects = structure.count(b"{") - structure.count(b"{}")
-        if structure.count(b":") == objects:
-            return None  # Each object has one name at most.
-    elif payload.count(":") <= 1:
-        return None
-    return _repeated_name(payload)
+            return _TOO_DEEP, document
+        names = structure.count(b":")
+        if names == structure.count(b"{") - structure.count(b"{}"):
+            return None, document  # Each object has one name at most.
+    if names <= 1:
+        return None, document
+    if document is NOT_BUILT and payload.count('"') + payload.count("{") < FEW:
+        return _repeated_name(payload), document
+    large = document is NOT_BUILT
+    document = built(payload) if large else document
+    if not _lost_a_name(payload, document):
+        return None, document
+    return _TWICE if large else _repeated_name(payload), document
 
 
 def built(payload: str | msgspec.Raw) -> Any:
-    """The value of a payload of the right form, or of a part of it."""
+    """The value of JSON text. Raises msgspec.DecodeError if it is none, or RecursionError."""
     try:
         return _values.decode(payload)
-    except msgspec.DecodeError:  # A number that no float can hold.
+    except msgspec.ValidationError:  # A number that no float can hold.
         return _values_with_infinity.decode(payload)
 
 
@@ -134,8 +153,8 @@ def _byte_tables() -> tuple[bytes, bytes]:
     return bytes(nets), bytes(peaks)
 
 
-def _repeated_name(payload: str) -> str | None:
-    """What is wrong if an object has a name twice.
+def _lost_a_name(payload: str, document: Any) -> bool:
+    """Whether an object has a name twice.
 
     A builder keeps one of two members with the same name, so that fewer colons come out than went
     in. A colon that is spelled as an escape comes out as a colon.
@@ -144,15 +163,21 @@ def _repeated_name(payload: str) -> str | None:
     if "\\u003" in payload:
         escaped = payload.replace("\\\\", "")
         colons += escaped.count("\\u003a") + escaped.count("\\u003A")
-    if msgspec.json.encode(built(payload)).count(b":") == colons:
-        return None
-    if len(payload) > LARGE:
-        return "holds an object with a name twice; each name once is accepted"
-    repeated: list[str] = []
+    return msgspec.json.encode(document).count(b":") != colons
 
-    def look(members: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in members]
-        repeated.extend(name for name in names if names.count(name) > 1)
 
-    json.loads(payload, object_pairs_hook=look)
-    return f"holds the name {json.dumps(repeated[0][:40])} twice in one object; once is accepted"
+def _repeated_name(payload: str) -> str | None:
+    """The first name that is twice in one object, found by looking at names and braces alone."""
+    objects: list[set[str]] = []
+    for token in _NAME_OR_BRACE.finditer(payload):
+        if token[0] == "{":
+            objects.append(set())
+        elif token[0] == "}":
+            objects.pop()
+        elif token["colon"]:
+            name = json.loads(token["text"]) if "\\" in token["text"] else token["text"][1:-1]
+            if name in objects[-1]:
+                shown = json.dumps(name[:40])
+                return f"holds the name {shown} twice in one object; once is accepted"
+            objects[-1].add(name)
+    return None

@@ -99,13 +99,10 @@ def parse(text: str, source: str) -> Catalogue:
         raise CatalogueRefused(
             source, line_of(text, error.instance_path), sentence(error, _FILE)
         ) from None
-    kinds = {
-        name: Kind(
-            _schema(table["payload"], ["kinds", name, "payload"], text, source).fits,
-            table.get("log_retention", True),
-        )
-        for name, table in tables["kinds"].items()
-    }
+    kinds = {}
+    for name, table in tables["kinds"].items():
+        schema = _schema(table["payload"], ["kinds", name, "payload"], text, source)
+        kinds[name] = Kind(schema.check, schema.fits, table.get("log_retention", True))
     return Catalogue(kinds, tuple(tables["build_statuses"]), form)
 
 

@@ -7,17 +7,16 @@ import msgspec
 from jsonschema_rs import Draft202012Validator, RegexOptions
 
 from domain import uris
-from infrastructure.catalogue.form import LARGE, built
+from infrastructure.catalogue.form import LARGE, NOT_BUILT, built, examined
 from infrastructure.catalogue.sentences import sentence
 
 # With no other keyword than these, a schema says nothing of members that it does not name.
 _ABOUT_NAMED_MEMBERS = {
     *("$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated"),
-    *("type", "properties", "required", "minProperties", "maxProperties", "propertyNames"),
-    "dependentRequired",
+    *("type", "properties", "required"),
 }
+_ABSENT = msgspec.Raw()
 _EMPTY: Mapping[bytes, tuple[str, Any]] = {b"[": ("array", []), b"{": ("object", {})}
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 class PayloadSchema:
@@ -37,24 +36,47 @@ class PayloadSchema:
             pattern_options=RegexOptions(),
             offline=True,
         )
-        self._reads_named_members = schema.keys() <= _ABOUT_NAMED_MEMBERS
+        self._members = _members(schema) if schema.keys() <= _ABOUT_NAMED_MEMBERS else None
+
+    def check(self, payload: str) -> str | None:
+        """What is wrong with a payload and what would be accepted; None if it is right."""
+        complaint, document = examined(payload)
+        if complaint is not None:
+            return complaint
+        return self._violation(self._document(payload) if document is NOT_BUILT else document)
 
     def fits(self, payload: str) -> str | None:
-        """What is wrong with a payload of the right form and what is accepted, or None."""
-        document = self._document(payload)
+        """As `check`, for a payload whose form is known to be right."""
+        return self._violation(self._document(payload))
+
+    def _violation(self, document: Any) -> str | None:
         if self._validator.is_valid(document):
             return None
         return sentence(next(self._validator.iter_errors(document)), self._schema)
 
     def _document(self, payload: str) -> Any:
         """The payload as the schema needs it: of a large one, only what the schema looks at."""
-        if len(payload) < LARGE or not self._reads_named_members:
+        if self._members is None or len(payload) < LARGE:
             return built(payload)
+        found = msgspec.structs.asdict(self._members.decode(payload))
         named = self._schema.get("properties", {})
         return {
-            name: _needed(member, named[name]) if name in named else None
-            for name, member in _members.decode(payload).items()
+            name: _needed(member, named.get(name))
+            for name, member in zip(_names(self._schema), found.values(), strict=True)
+            if member != _ABSENT
         }
+
+
+def _names(schema: Mapping[str, Any]) -> list[str]:
+    """The members that a schema names."""
+    return list(dict.fromkeys([*schema.get("properties", {}), *schema.get("required", [])]))
+
+
+def _members(schema: Mapping[str, Any]) -> msgspec.json.Decoder[msgspec.Struct]:
+    """Reads the members that a schema names, and steps over all others."""
+    names = {f"member_{index}": name for index, name in enumerate(_names(schema))}
+    fields = [(field, msgspec.Raw, _ABSENT) for field in names]
+    return msgspec.json.Decoder(msgspec.defstruct("Members", fields, rename=names))
 
 
 def _needed(member: msgspec.Raw, schema: Any) -> Any:
