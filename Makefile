@@ -10,7 +10,7 @@ LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url 
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 
-.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e environments fast pythons bench lock dist audit go-stubs clean
+.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e abuse environments fast pythons bench lock dist audit go-stubs clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ fast: $(VENV)/.dev ## Runs the tests that take seconds, and the methods over the
 
 pythons: ## Runs the fast tests on every supported Python that is on this machine.
 	@tests/support/pythons.sh $(PYTHONS)
+
+abuse: $(VENV)/.dev ## Attacks the service for longer than `make test` does, and judges its speed meanwhile.
+	@ABUSE_SECONDS=$(or $(ABUSE_SECONDS),20) $(BIN)/python -m pytest tests/abuse
 
 e2e: $(VENV)/.dev ## Runs the end-to-end tests; WORKFLOWS_WIRE=handled on the other body of the wire.
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile tests/e2e

@@ -26,8 +26,9 @@ from infrastructure.wire.calls import (
     StreamMethod,
 )
 from infrastructure.wire.limits import Limits
+from infrastructure.wire.memory import give_back
 from infrastructure.wire.outbox import Outbox
-from infrastructure.wire.traffic import LARGE, Stage, Traffic, Unread
+from infrastructure.wire.traffic import LARGE, LOOK_EVERY, Stage, Traffic, Unread
 
 PASSED_WITH = frozenset({"1.85.1"})
 """The versions of grpcio with which the tests of this body passed."""
@@ -51,6 +52,7 @@ class DirectWire:
         self._events = cygrpc.CompletionQueue()
         self._core.register_completion_queue(self._events)
         self._closing = False
+        self._look_at = 0.0
         self._thread = Thread(target=self._take, name="calls", daemon=True)
         self._services = services
         self.traffic: Traffic[_Call] = Traffic(limits)
@@ -85,7 +87,12 @@ class DirectWire:
         self._services.refuse(call, reason)
 
     def end_overdue(self, now: float) -> None:
-        """Ends the calls whose clients neither send nor read."""
+        """Ends the calls whose clients neither send nor read; looks from time to time."""
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY
+        if self.traffic.has_subsided():
+            give_back()
         for call in self.traffic.overdue(now):
             if call.stage is _MESSAGE:
                 self.refuse(call, LateMessage("The call's message did not arrive in time."))
@@ -278,6 +285,11 @@ class _Stream(_Call):
             self._further = False
             self.stage, self.since = _MESSAGE, monotonic()
             self.receive()
+
+    def _ended(self, event: Any) -> None:
+        super()._ended(event)
+        # Both know this stream, which would otherwise wait for the collector of garbage.
+        self._method = self._take = _nothing
 
     def _left(self, _: Any) -> None:
         self._sending = False

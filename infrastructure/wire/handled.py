@@ -26,6 +26,7 @@ from infrastructure.wire.calls import (
     StreamMethod,
 )
 from infrastructure.wire.limits import Limits
+from infrastructure.wire.memory import give_back
 from infrastructure.wire.traffic import LARGE, LOOK_EVERY, Stage, Traffic, Unread
 
 # Threads are started when needed: as a rule a message is there at once, and leaves at once.
@@ -83,6 +84,8 @@ class HandledWire:
 
     def _look(self) -> None:
         while not self._closing.wait(LOOK_EVERY):
+            if self.traffic.has_subsided():
+                give_back()
             for call in self.traffic.overdue(monotonic()):
                 if call.stage is Stage.MESSAGE:
                     self.refuse(call, LateMessage("The call's message did not arrive in time."))

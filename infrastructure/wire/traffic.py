@@ -8,8 +8,10 @@ from typing import Generic, Protocol, TypeVar
 from infrastructure.wire.calls import Metadata, TooManyCalls, TooMuchMetadata, UnreadAnswers
 from infrastructure.wire.limits import KIB, Limits
 
-LOOK_EVERY = 1.0  # seconds
+LOOK_EVERY = 1.0  # seconds between two looks at all calls
 LARGE = 16 * KIB  # bytes: smaller answers are bounded by the number of calls
+FLOOD = 500  # calls under way at once
+ORDINARY = 64  # the same
 _ENTRY = 32  # bytes that HTTP/2 counts for each key and value beside their own
 
 
@@ -51,7 +53,7 @@ class Traffic(Generic[C]):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._look_at = 0.0
+        self._flood = 0
         self._unread: Counter[str] = Counter()
         self._counting = Lock()
         self.calls: set[C] = set()
@@ -92,11 +94,17 @@ class Traffic(Generic[C]):
                 if self._unread[peer] <= 0:
                     del self._unread[peer]
 
+    def has_subsided(self) -> bool:
+        """Whether a flood of calls is over; True once for each. Asked from time to time."""
+        calls = len(self.calls)
+        self._flood = max(self._flood, calls)
+        if self._flood < FLOOD or calls > max(ORDINARY, self._flood // 50):
+            return False
+        self._flood = calls
+        return True
+
     def overdue(self, now: float) -> list[C]:
-        """The calls that wait for their clients too long; looks once a second at most."""
-        if now < self._look_at:
-            return []
-        self._look_at = now + LOOK_EVERY
+        """The calls that wait for their clients too long."""
         long_ago = now - self._limits.patience
         return [
             call

@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from threading import Event
 from threading import enumerate as threads_alive
@@ -11,7 +12,7 @@ import grpc
 import pytest
 
 from infrastructure.wire import direct
-from infrastructure.wire.calls import Call
+from infrastructure.wire.calls import Call, Stream
 from tests.support.waiting import until
 from tests.support.wire_server import (
     ECHO,
@@ -174,7 +175,12 @@ def test_nothing_is_kept_of_a_call_that_has_ended(held: Waiting) -> None:
     def kept() -> int:
         return sum(isinstance(thing, direct._Call) for thing in gc.get_objects())
 
-    with Serving("direct")({HOLD: held}) as wire:
+    def one_word(word: bytes, stream: Stream) -> bool:
+        stream.offer(partial(next, iter([word]), None))
+        stream.when_cancelled(lambda: stream)  # Never called, but it knows the stream.
+        return True
+
+    with Serving("direct")({HOLD: held}, {ECHO: one_word}) as wire:
         gc.collect()  # What tests before this one left.
         before = kept()
         gc.disable()  # The service collects garbage seldom: nothing may wait for it.
@@ -187,6 +193,7 @@ def test_nothing_is_kept_of_a_call_that_has_ended(held: Waiting) -> None:
             for call in calls:
                 call.answer(b"done")
             assert answered.result(SOON) == b"done"
+            assert list(wire.stream(ECHO)(iter([b"word"]), timeout=SOON)) == [b"word"]
             del call, calls
             until(lambda: kept() == before)
         finally:

@@ -3,6 +3,7 @@
 import socket
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -116,6 +117,13 @@ class Http2:
                 self._endings[frame.stream_id] = headers
         if isinstance(frame, RstStreamFrame):
             self._endings.setdefault(frame.stream_id, {"reset": str(frame.error_code)})
+
+    def drain(self, within: float = 0.2) -> None:
+        """Reads what the server sends, until it is silent for so many seconds or closes."""
+        self.socket.settimeout(within)
+        with suppress(TimeoutError):
+            while self.socket.recv(65536):
+                pass
 
     def is_answered(self) -> bool:
         """Whether the connection lives: whether a ping comes back."""

@@ -1,0 +1,191 @@
+"""Attacks by frames: what one client can send to a server on purpose. Bounded in count and time.
+
+Each takes a connection that is new, and sends; it need not end. Whoever runs it closes the
+connection, and begins again while there is time.
+"""
+
+import gzip
+import struct
+from collections.abc import Callable
+from itertools import repeat
+from random import Random
+
+from grpc_health.v1 import health_pb2
+from hpack import Encoder
+from hyperframe.frame import (
+    ContinuationFrame,
+    DataFrame,
+    HeadersFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+from workflows import workflows_pb2 as pb
+
+from tests.support.http2 import Http2, data, ping, reset
+
+GET = "/workflows.WorkflowsService/GetWorkflow"
+CREATE = "/workflows.WorkflowsService/CreateWorkflow"
+LIST = "/workflows.WorkflowsService/ListWorkflows"
+CHECK = "/grpc.health.v1.Health/Check"
+WATCH = "/grpc.health.v1.Health/Watch"
+REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+MIB = 1024 * 1024
+BURST = 200  # frames or calls before an attack looks whether its connection still lives
+
+Attack = Callable[[Http2], None]
+
+
+def calls_without_a_message(client: Http2) -> None:
+    """Every kind of method is called, and no message follows."""
+    for path in (GET, CHECK, WATCH, REFLECTION, "/nobody.Offers/This"):
+        client.send(*(client.headers(path) for _ in range(BURST)))
+    client.drain()
+
+
+def half_messages(client: Http2) -> None:
+    """A message is announced, and never finished."""
+    for _ in range(BURST):
+        headers = client.headers(CREATE)
+        started = DataFrame(headers.stream_id)
+        started.data = struct.pack(">BI", 0, MIB) + b"x" * 1000
+        client.send(headers, started)
+    client.drain()
+
+
+def rapid_reset(client: Http2) -> None:
+    """Calls are begun and cancelled at once."""
+    for _ in range(BURST):
+        headers, message = client.call(GET, b"\x0a\x01a")
+        client.send(headers, message, reset(headers.stream_id))
+    client.drain()
+
+
+def pings(client: Http2) -> None:
+    """Pings follow one another."""
+    client.send(*repeat(ping(), 10 * BURST))
+    client.drain()
+
+
+def settings(client: Http2) -> None:
+    """Settings change all the time."""
+    frame = SettingsFrame(0)
+    frame.settings = {3: 100, 4: 65535}
+    client.send(*repeat(frame, 10 * BURST))
+    client.drain()
+
+
+def empty_data(client: Http2) -> None:
+    """A call's message consists of nothing, many times."""
+    headers = client.headers(CREATE)
+    client.send(headers, *repeat(DataFrame(headers.stream_id), 10 * BURST))
+    client.drain()
+
+
+def windows(client: Http2) -> None:
+    """The window grows byte by byte."""
+    frame = WindowUpdateFrame(0)
+    frame.window_increment = 1
+    client.send(*repeat(frame, 10 * BURST))
+    client.drain()
+
+
+def continuations(client: Http2) -> None:
+    """Headers never end."""
+    begin = HeadersFrame(1)
+    begin.data = b""
+    more = ContinuationFrame(1)
+    more.data = Encoder().encode([("x", "y" * 8000)])
+    client.send(begin, *repeat(more, BURST))
+    client.drain()
+
+
+def header_bomb(client: Http2) -> None:
+    """One large header stands in the table, and is named a thousand times."""
+    encoder = Encoder()
+    for stream in range(1, 20, 2):
+        frame = HeadersFrame(stream)
+        frame.flags |= {"END_HEADERS", "END_STREAM"}
+        frame.data = b"".join(encoder.encode([("bomb", "z" * 3000)]) for _ in range(1000))
+        client.send(frame)
+    client.drain()
+
+
+def large_metadata(client: Http2) -> None:
+    """Calls carry more metadata than is allowed, before the client knows what is."""
+    for _ in range(10):
+        headers = client.headers(GET, [(f"x-{n}", "y" * 300) for n in range(40)])
+        client.send(headers, data(headers.stream_id, b""))
+    client.drain()
+
+
+def zip_bomb(client: Http2) -> None:
+    """A small message grows to 64 MiB."""
+    bomb = gzip.compress(bytes(64 * MIB), 1)
+    headers = client.headers(CREATE, [("grpc-encoding", "gzip")])
+    client.send(headers)
+    message = struct.pack(">BI", 1, len(bomb)) + bomb
+    for start in range(0, len(message), 16_000):
+        frame = DataFrame(headers.stream_id)
+        frame.data = message[start : start + 16_000]
+        client.send(frame)
+    client.drain()
+
+
+def lies_about_lengths(client: Http2) -> None:
+    """Messages and frames claim to be larger than they are."""
+    for length in (2**31, 2**32 - 1, 4 * MIB):
+        headers = client.headers(CREATE)
+        frame = DataFrame(headers.stream_id)
+        frame.data = struct.pack(">BI", 0, length)
+        client.send(headers, frame)
+    client.socket.sendall(b"\xff\xff\xff\x00\x00\x00\x00\x00\x01" + b"x" * 1000)
+    client.drain()
+
+
+def illegal_frames(client: Http2) -> None:
+    """Bytes that are no frames, and frames where none may be."""
+    client.send(data(7, b"nobody opened this"))
+    on_no_stream = b"\x00\x00\x01\x00\x00\x00\x00\x00\x00x"  # data on stream 0
+    client.socket.sendall(on_no_stream + Random(1).randbytes(4000))
+    client.drain()
+
+
+def answers_unread(client: Http2) -> None:
+    """Lists and watches are asked for, and no answer may leave: the windows are closed."""
+    wanted = pb.ListWorkflowsRequest(user_id="neighbour").SerializeToString()
+    watched = health_pb2.HealthCheckRequest(service="").SerializeToString()
+    closed = SettingsFrame(0)
+    closed.settings = {4: 0}
+    client.send(closed)
+    for _ in range(BURST // 4):
+        client.send(*client.call(LIST, wanted), *client.call(WATCH, watched))
+    client.drain()
+
+
+def other_protocols(client: Http2) -> None:
+    """What speaks TLS or HTTP/1.1 sends its first words after the preface of HTTP/2."""
+    client.socket.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500))
+    client.socket.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+    client.drain()
+
+
+ATTACKS: dict[str, Attack] = {
+    attack.__name__: attack
+    for attack in (
+        calls_without_a_message,
+        half_messages,
+        rapid_reset,
+        pings,
+        settings,
+        empty_data,
+        windows,
+        continuations,
+        header_bomb,
+        large_metadata,
+        zip_bomb,
+        lies_about_lengths,
+        illegal_frames,
+        answers_unread,
+        other_protocols,
+    )
+}
