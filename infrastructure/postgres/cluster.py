@@ -1,23 +1,27 @@
 """The data directory of the embedded PostgreSQL: what lies in it, whose it is, how it is made.
 
-postgres/ is PostgreSQL's own. It belongs to the user that the server runs as: whoever starts the
-service or, if that is root, a user whom no account has. Everything else belongs to the owner of the
-data directory, and only that user can read it.
+postgres/ is PostgreSQL's own. It belongs to the user that the server runs as: the one who starts
+the service or, if that is root, a user whom no account has. Everything else belongs to the owner of
+the data directory, and only that user can read it.
 """
 
-import grp
 import os
-import pwd
-import random
 import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
+from infrastructure.postgres.owners import (
+    Owner,
+    any_account,
+    check_rights,
+    give_all,
+    has_account,
+    server_owner,
+)
 from infrastructure.postgres.programs import (
     HERE,
-    Owner,
     Programs,
     copy_programs,
     installed,
@@ -35,7 +39,6 @@ from infrastructure.postgres.unusable import (
 USER = "postgres"
 
 _NEW = "postgres.new-"  # what an interrupted start leaves behind begins with this
-_UIDS_WITHOUT_ACCOUNT = range(61184, 65520)  # what systemd, too, takes users without account from
 _LOCALE = (
     "--encoding=UTF8",
     "--locale-provider=builtin",
@@ -120,8 +123,10 @@ class DataDirectory:
         if not self.cluster.exists():
             self._make(root)
         facts = self.cluster.lstat()
+        owner = Owner(facts.st_uid, facts.st_gid)
         self._check(facts.st_uid, major_version(root))
-        return Programs(root, Owner(facts.st_uid, facts.st_gid))
+        check_rights(owner)
+        return Programs(root, owner)
 
     def _check(self, uid: int, programs: str) -> None:
         if uid == 0 or os.geteuid() not in (0, uid):
@@ -150,12 +155,13 @@ class DataDirectory:
         """Makes the cluster in a folder beside, and gives it its name when it is whole."""
         new = Path(mkdtemp(prefix=_NEW, dir=self.path))
         try:
-            owner = _server_owner(self.keeper)
-            maker = owner if _has_account(owner.uid) or os.geteuid() != 0 else _any_account()
+            owner = server_owner(self.keeper)
+            maker = owner if has_account(owner.uid) or os.geteuid() != 0 else any_account()
+            check_rights(owner, maker)
             os.chown(new, *maker)
             _initialize(Programs(root, maker), new, self.path, self._password())
             if maker != owner:
-                _give_all(new, owner)
+                give_all(new, owner)
             new.rename(self.cluster)
             _sync(self.path)
         except OSError as refused:
@@ -204,65 +210,6 @@ def _not_made(data_dir: Path, output: str) -> DatabaseUnusable:
     complaints = [line for line in output.splitlines() if "rror:" in line or "FATAL" in line]
     reason = "; ".join(complaints) or " ".join(output.split())[-300:] or "it said nothing"
     return data_dir_unusable(data_dir, f"initdb failed: {reason}")
-
-
-def _server_owner(keeper: Owner) -> Owner:
-    """The user that a new cluster belongs to: never root."""
-    if os.geteuid() != 0:
-        return Owner(os.geteuid(), os.getegid())
-    if keeper.uid != 0:
-        return keeper
-    return _without_account()
-
-
-def _without_account() -> Owner:
-    """A user and a group of which no account and no process is."""
-    running = {_uid_of(process) for process in Path("/proc").iterdir() if process.name.isdecimal()}
-    uids = list(_UIDS_WITHOUT_ACCOUNT)
-    random.SystemRandom().shuffle(uids)
-    free = next(u for u in uids if u not in running and not (_has_account(u) or _is_group(u)))
-    return Owner(free, free)
-
-
-def _uid_of(process: Path) -> int:
-    try:
-        return process.stat().st_uid
-    except OSError:  # It has ended.
-        return 0
-
-
-def _has_account(uid: int) -> bool:
-    try:
-        return bool(pwd.getpwuid(uid))
-    except KeyError:
-        return False
-
-
-def _is_group(gid: int) -> bool:
-    try:
-        return bool(grp.getgrgid(gid))
-    except KeyError:
-        return False
-
-
-def _any_account() -> Owner:
-    """A user with an account, which initdb insists on: nobody, if there is one."""
-    accounts = [account for account in pwd.getpwall() if account.pw_uid != 0]
-    if not accounts:
-        raise DatabaseUnusable(
-            "PostgreSQL does not run as root, and this machine has no other user."
-            " Start as another user, or use a PostgreSQL elsewhere: --database-url"
-        )
-    chosen = min(accounts, key=lambda account: (account.pw_name != "nobody", account.pw_uid))
-    return Owner(chosen.pw_uid, chosen.pw_gid)
-
-
-def _give_all(folder: Path, owner: Owner) -> None:
-    """Gives a folder and all that lies in it to a user, following no link."""
-    for _, folders, files, at in os.fwalk(folder, follow_symlinks=False):
-        for name in (*folders, *files):
-            os.chown(name, *owner, dir_fd=at, follow_symlinks=False)
-    os.chown(folder, *owner)
 
 
 def _sync(folder: Path) -> None:

@@ -49,7 +49,7 @@ def inspect(dsn: str, connections: int) -> Inspected:
     """
     if holds_a_bare_separator(dsn):
         raise DatabaseUnusable(
-            "The database's URL holds more than one @ or a / where its host begins. In a user or a"
+            "The database's URL holds more than one @, or an @ after its host. In a user or a"
             " password, write %40 for @, and %2F for /"
         )
     guarded = with_network_guards(dsn)

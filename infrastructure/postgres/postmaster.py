@@ -1,8 +1,8 @@
 """The server process on a data directory: started, found again, waited for, stopped.
 
 Every process of a server inherits a locked file from the one that started it. So the lock is free
-if, and only if, no process of a server is left, however its processes ended, and whoever has their
-pids now.
+if, and only if, no process of a server is left, however its processes ended, and whatever processes
+have their pids now.
 """
 
 import fcntl
@@ -13,12 +13,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from infrastructure.postgres import shelter
 from infrastructure.postgres.cluster import DataDirectory
+from infrastructure.postgres.pidfile import PidFile, forget_stranger, serves
 from infrastructure.postgres.programs import HERE
 from infrastructure.postgres.unusable import DatabaseUnusable, data_dir_unusable
 
@@ -27,7 +27,6 @@ _STOPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))  # fast with seconds to
 _PAUSE = 0.05  # seconds between two looks at a server that is on its way
 _LONG_LOG = 16 * 2**20  # bytes after which a start begins a new log
 _COMPLAINT = re.compile(r"(?:FATAL|PANIC|DETAIL|HINT): +(?P<text>.*)|^(?P<bare>.*could not.*)")
-_STATUS_LINE = 7  # of postmaster.pid, counted from 0
 
 
 class StartCancelled(Exception):
@@ -56,8 +55,8 @@ class Postmaster:
             with _lock(self._directory) as alone:
                 if alone is not None and self._process is None:
                     self._launch(alone)
-            found = _PidFile.of(self._directory.cluster)
-            if found.status == "ready" and _serves(found.pid, self._directory.cluster):
+            found = PidFile.of(self._directory.cluster)
+            if found.status == "ready" and serves(found.pid, self._directory.cluster):
                 self._pid = found.pid
                 return Path(found.socket_folder)
             if self._process is not None and self._process.poll() is not None:
@@ -73,7 +72,7 @@ class Postmaster:
 
     def runs(self) -> bool:
         """Whether the server that was started or found still runs."""
-        return _serves(self._pid, self._directory.cluster)
+        return serves(self._pid, self._directory.cluster)
 
     def last_words(self) -> str:
         """Why the server ended, as far as its log says."""
@@ -94,7 +93,7 @@ class Postmaster:
     def _launch(self, lock: int) -> None:
         programs = self._directory.programs()
         socket = shelter.private_folder(self._directory.socket, programs.owner)
-        _forget_stranger(self._directory.cluster, socket)
+        forget_stranger(self._directory.cluster, socket)
         log = self._open_log()
         try:
             self._process = programs.start(
@@ -159,8 +158,8 @@ class Postmaster:
     def _running_pid(self) -> int:
         if self._process is not None and self._process.poll() is None:
             return self._process.pid
-        pid = _PidFile.of(self._directory.cluster).pid
-        return pid if _serves(pid, self._directory.cluster) else -1
+        pid = PidFile.of(self._directory.cluster).pid
+        return pid if serves(pid, self._directory.cluster) else -1
 
     def _reap(self) -> None:
         if self._process is not None and self._process.poll() is not None:
@@ -186,27 +185,6 @@ class _Patience:
         return time.monotonic() > self._until
 
 
-@dataclass(frozen=True, slots=True)
-class _PidFile:
-    """What a server notes in its directory while it runs; one that was killed leaves it behind."""
-
-    pid: int = -1
-    status: str = ""
-    socket_folder: str = ""
-    port: str = ""
-
-    @classmethod
-    def of(cls, cluster: Path) -> "_PidFile":
-        try:
-            lines = (cluster / "postmaster.pid").read_text().splitlines()
-            pid = int(lines[0])
-        except (FileNotFoundError, IndexError, ValueError):
-            return cls()
-        if len(lines) <= _STATUS_LINE:  # The server writes its status last.
-            return cls(pid)
-        return cls(pid, lines[_STATUS_LINE].strip(), lines[4], lines[3])
-
-
 @contextmanager
 def _lock(directory: DataDirectory) -> Iterator[int | None]:
     """The lock that all processes of a server hold; None while one of them is left."""
@@ -221,32 +199,6 @@ def _lock(directory: DataDirectory) -> Iterator[int | None]:
         yield descriptor
     finally:
         os.close(descriptor)
-
-
-def _forget_stranger(cluster: Path, socket: Path) -> None:
-    """Removes the pid files of a server that ended, if another process has its pid now.
-
-    PostgreSQL would take that process for the server. A pid that no process has is left to
-    PostgreSQL, which looks whether any part of the server still uses its memory.
-    """
-    left = _PidFile.of(cluster)
-    if Path(f"/proc/{left.pid}").exists() and not _serves(left.pid, cluster):
-        (cluster / "postmaster.pid").unlink()
-    for lock in socket.glob(".s.PGSQL.*.lock"):
-        # The folder is ours alone, and no server listens there now.
-        lock.unlink()
-
-
-def _serves(pid: int, cluster: Path) -> bool:
-    """Whether this process is a PostgreSQL server that lives in the directory."""
-    process = Path(f"/proc/{pid}")
-    try:
-        name, _, facts = (process / "stat").read_text().partition("(")[2].rpartition(")")
-        return name == "postgres" and facts.split()[0] != "Z" and cluster.samefile(process / "cwd")
-    except PermissionError:
-        return True  # Another user's PostgreSQL: in doubt, nobody's pid file is removed.
-    except OSError:
-        return False
 
 
 def _complaints(logged: str) -> str:

@@ -13,8 +13,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
+from infrastructure.postgres.owners import Owner
 from infrastructure.postgres.unusable import DatabaseUnusable
 
 HERE = "/proc/self/cwd"
@@ -31,13 +31,6 @@ os.execv(program, sys.argv[3:])
 _NEEDED = ("bin/initdb", "bin/postgres", "lib", "share")
 _LEFT_OUT = shutil.ignore_patterns("*.a", "pgxs")  # for those who compile
 _OTHERS_READ_AND_RUN = 0o005
-
-
-class Owner(NamedTuple):
-    """The user and the group that a program runs as."""
-
-    uid: int
-    gid: int
 
 
 @dataclass(frozen=True, slots=True)

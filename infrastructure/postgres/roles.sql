@@ -21,3 +21,4 @@ GRANT SELECT, INSERT ON workflow_events, command_ledger TO workflows_service;
 -- A row is made of its events at any time.
 GRANT SELECT, INSERT, UPDATE, DELETE ON workflows TO workflows_service;
 GRANT SELECT, INSERT, DELETE ON append_fences TO workflows_service;
+GRANT SELECT, UPDATE ON readiness_probe TO workflows_service;

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import mkdtemp
 
-from infrastructure.postgres.programs import Owner
+from infrastructure.postgres.owners import Owner
 
 _PLACES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108 - only folders of our own making are used
 _PREFIX = "workflows-"

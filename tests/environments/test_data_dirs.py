@@ -10,12 +10,13 @@ import pytest
 
 from infrastructure.postgres import embedded, shelter
 from infrastructure.postgres.embedded import EmbeddedPostgres
-from infrastructure.postgres.programs import Owner, copy_programs, installed, open_to_all
+from infrastructure.postgres.owners import Owner
+from infrastructure.postgres.programs import copy_programs, installed, open_to_all
 from infrastructure.postgres.unusable import DatabaseUnusable
 from tests.environments.conftest import postmasters
 from tests.environments.users import IS_ROOT, ServiceOfUser, needs_root
 from tests.support.database import value
-from tests.support.service import NotStarted
+from tests.support.service import COMMAND, NotStarted
 
 
 def refused(data_dir: Path) -> str:
@@ -169,3 +170,20 @@ def test_a_folder_for_the_socket_that_somebody_else_took_is_left_alone(folder: P
     first.rmdir()
     shelter.remove(link)
     assert not second.exists()
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "without", [["setpriv", "--bounding-set", "-setuid,-setgid"], ["unshare", "-r", "-U"]]
+)
+def test_root_that_may_not_act_as_another_user(folder: Path, without: list[str]) -> None:
+    if subprocess.run([*without, "true"], check=False, capture_output=True).returncode:
+        pytest.skip(f"{without[0]} does not work here")
+    ended = subprocess.run(
+        [*without, COMMAND, "migrate", "--data-dir", str(folder / "data")],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert "here root may not act as another user" in " ".join(ended.stderr.split())

@@ -8,7 +8,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from infrastructure.postgres.migrate import migrate
-from tests.support.database import execute, select
+from tests.support.database import execute, select, value
 from tests.support.service import NotStarted, Service
 
 RIGHTS = (files("infrastructure.postgres") / "roles.sql").read_text(encoding="utf-8")
@@ -56,6 +56,7 @@ def test_a_role_that_can_create_nothing_serves_a_migrated_database(role: str) ->
         service.client.terminate(workflow_id, "alice")
         service.client.delete(workflow_id, "alice")
         assert not service.client.walk("alice")
+        assert value(role, "SELECT max(probed_at) > now() - interval '1 hour' FROM readiness_probe")
         assert "migrating" not in service.log()
 
 

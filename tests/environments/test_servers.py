@@ -10,7 +10,8 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.postgres.inspection import inspect
-from infrastructure.postgres.programs import HERE, Owner, Programs, installed
+from infrastructure.postgres.owners import Owner
+from infrastructure.postgres.programs import HERE, Programs, installed
 from infrastructure.postgres.unusable import DatabaseUnusable
 from tests.environments.users import IS_ROOT, as_user, nobody
 from tests.support.database import answers
