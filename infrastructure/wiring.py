@@ -158,7 +158,7 @@ def _store(
             CommandHandler(events, digests),
             queries(looking),
             [queries(session(greet=bound_lists)) for _ in range(LISTS_AT_ONCE)],
-            Probe(session(), horizon),
+            Probe(session(), horizon, watch),
         )
 
 

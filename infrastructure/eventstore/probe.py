@@ -9,6 +9,7 @@ from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.store import APPEND, LOAD_LEDGER, LOAD_STREAMS
 from infrastructure.postgres.connection import BoundedConnection
 from infrastructure.postgres.session import Session
+from infrastructure.postgres.watch import DatabaseWatch
 from infrastructure.readmodel.views import GET
 
 # What an append needs: the rights and the locks to write, and a commit that is acknowledged.
@@ -23,9 +24,10 @@ _NOBODY = str(UUID(int=0))
 class Probe:
     """Tries the statements of the service on a session of its own, and changes no workflow."""
 
-    def __init__(self, session: Session, horizon: Horizon) -> None:
+    def __init__(self, session: Session, horizon: Horizon, watch: DatabaseWatch) -> None:
         self._session = session
         self._horizon = horizon
+        self._watch = watch
 
     def obstacle(self) -> StoreUnavailable | None:
         """Why the service cannot do its work; None if it can."""
@@ -35,6 +37,7 @@ class Probe:
             return refused
         except Exception as fault:  # noqa: BLE001 - whatever it is, the service cannot work
             return StoreUnavailable(why=f"{type(fault).__name__}: {fault}", lasting=True)
+        self._watch.well()
         return None
 
     def _try(self, connection: BoundedConnection) -> None:

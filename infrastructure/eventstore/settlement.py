@@ -11,19 +11,23 @@ import orjson
 from psycopg import Error
 
 from application.ports import Change, OutcomeUnknown, StoreUnavailable
-from infrastructure.postgres.connection import array_of
+from infrastructure.postgres.connection import LOCK_WITHIN, array_of
 from infrastructure.postgres.session import Session
 
-SETTLE = "SELECT workflow_id, end_position FROM settle_append_v1(%s, %s, %s, %s)"
+SETTLE = "SELECT workflow_id, end_position FROM settle_append_v1(%s, %s, %s, %s, %s)"
+
+SETTLED_WITHIN = 4.5  # seconds after the append was sent: then the caller learns what is known
+LEAST_WAIT = 1.0  # seconds
 
 
 def settle(
-    session: Session, append_id: str, epoch: int, changes: Sequence[Change]
+    session: Session, append_id: str, epoch: int, changes: Sequence[Change], *, passed: float = 0.0
 ) -> Mapping[str, int]:
     """Where the changes end that the lost append recorded: all of them, or none.
 
     If it is none, nothing of that append can be recorded any more. A change is known by its last
-    event, or by its ledger entries if it has none. `epoch` is that in which the append was sent.
+    event, or by its ledger entries if it has none. `epoch` is that in which the append was sent,
+    `passed` the seconds since then.
 
     Raises OutcomeUnknown if the database does not come back to be asked, takes no writes, or
     began a new epoch meanwhile.
@@ -31,7 +35,8 @@ def settle(
     ends = orjson.dumps([{"id": c.workflow_id, "version": c.version} for c in changes if c.events])
     unmoved = [change for change in changes if not change.events]
     keys = array_of(key.hex() for change in unmoved for key in change.ledger)
-    asked = (append_id, epoch, ends.decode(), keys)
+    patience = min(LOCK_WITHIN, max(LEAST_WAIT, SETTLED_WITHIN - passed))
+    asked = (append_id, epoch, int(patience * 1000), ends.decode(), keys)
     try:
         return session.read(lambda connection: dict(connection.execute(SETTLE, asked).fetchall()))
     except (StoreUnavailable, Error) as lost:

@@ -108,8 +108,9 @@ class PostgresEventStore:
             try:
                 last_position, left_out = self._call(append_id, fitting)
             except Error as error:
-                ends = self._after(error, append_id, epoch, fitting)
-                if not ends and monotonic() - began > AGAIN_WITHIN:
+                passed = monotonic() - began
+                ends = self._after(error, append_id, epoch, fitting, passed)
+                if not ends and passed > AGAIN_WITHIN:
                     # Nothing was recorded and nothing changed: this is a time-out, no conflict.
                     raise self._session.refusal(TOO_SLOW, error) from error
                 return ends
@@ -145,7 +146,7 @@ class PostgresEventStore:
         return last_position, left_out
 
     def _after(
-        self, error: Error, append_id: str, epoch: int, changes: Sequence[Change]
+        self, error: Error, append_id: str, epoch: int, changes: Sequence[Change], passed: float
     ) -> Mapping[str, int]:
         """What an append that failed recorded, if that can be known; raises otherwise."""
         trouble = self._session.trouble(error)
@@ -154,7 +155,7 @@ class PostgresEventStore:
             self._session.tell(refusal)
             raise refusal from error
         if not is_certain(error):
-            ends = settle(self._session, append_id, epoch, changes)
+            ends = settle(self._session, append_id, epoch, changes, passed=passed)
             self._observer.settled(recorded=bool(ends))
             return ends
         if trouble is DAMAGE:

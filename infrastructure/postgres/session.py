@@ -61,7 +61,6 @@ class Session:
                 self._refuse(refusal)
                 raise
             self._refused = None
-            self._watch.connected()
         return self._connection
 
     def read(self, query: Callable[[BoundedConnection], T]) -> T:
@@ -95,7 +94,7 @@ class Session:
         )
         if broken or trouble.renew:
             self.close()
-            self._watch.lost()
+            self._watch.session_lost()
         return trouble
 
     def refusal(self, trouble: Trouble, error: Exception) -> StoreUnavailable:
@@ -106,7 +105,7 @@ class Session:
 
     def tell(self, refusal: StoreUnavailable) -> None:
         """Tells those who run the service why all who wait are refused."""
-        self._watch.failed(refusal.why)
+        self._watch.refused(refusal)
 
     def _refusal(self, trouble: Trouble, error: Error) -> Exception:
         if trouble is DAMAGE:
@@ -117,7 +116,7 @@ class Session:
         self.close()
         self._refused = refusal
         self._refused_until = time.monotonic() + PAUSE
-        self._watch.failed(refusal.why)
+        self._watch.refused(refusal)
 
     def close(self) -> None:
         """Closes the connection, if there is one."""

@@ -1,24 +1,44 @@
-"""What all sessions of a process tell about their database: an event each time it changes."""
+"""What all sessions of a process tell about their database: a line each time it changes."""
 
+from threading import Lock
+from time import monotonic
+
+import structlog
+
+from application.ports import StoreUnavailable
+from infrastructure.postgres.sqlstates import TOO_SLOW
 from infrastructure.telemetry.events import Events, InertEvents
 from infrastructure.telemetry.observer import InertObserver, Observer
 
+BUSY_EVERY = 10.0  # seconds between two lines about a busy database
+
+_log = structlog.get_logger()
+
 
 class DatabaseWatch:
-    """Passes on what sessions meet, to those who observe and to those who read events."""
+    """Passes on what sessions meet, to those who observe and to those who run the service."""
 
     def __init__(self, observer: Observer | None = None, events: Events | None = None) -> None:
         self._observer = observer or InertObserver()
         self._events = events or InertEvents()
+        self._changing = Lock()
+        self._busy_until = 0.0
 
-    def lost(self) -> None:
+    def session_lost(self) -> None:
         """A connection broke or fell silent; the next one may be well."""
         self._observer.session_lost()
 
-    def failed(self, why: str) -> None:
+    def refused(self, refusal: StoreUnavailable) -> None:
         """Calls are refused because of the database."""
-        self._events.database_lost(why)
+        if refusal.reason != TOO_SLOW.reason:
+            self._events.database_lost(refusal.why)
+            return
+        with self._changing:
+            now = monotonic()
+            news, self._busy_until = now > self._busy_until, max(self._busy_until, now + BUSY_EVERY)
+        if news:
+            _log.warning("database busy", why=refusal.why)
 
-    def connected(self) -> None:
-        """A new connection was accepted."""
+    def well(self) -> None:
+        """The database does all that the service needs."""
         self._events.database_back()

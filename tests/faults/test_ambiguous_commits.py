@@ -160,7 +160,7 @@ def test_the_question_what_became_of_it_is_asked_again_when_it_is_cut_off_too(
 def test_a_store_that_does_not_ask_what_became_of_it_is_caught_counting_twice(
     proxy: Proxy, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "settle", lambda *_: {})
+    monkeypatch.setattr(store, "settle", lambda *_, **__: {})
     with writer(proxy.dsn) as forgetful:
         proxy.arm(Fault.CUT_AFTER_COMMIT)
         forgetful.done(*CASES["increment"].commands)

@@ -1,6 +1,7 @@
 """Processes that end at the wrong moment: what was acknowledged stays, nothing happens twice."""
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -10,6 +11,8 @@ import pytest
 from workflows_testing.checks import check, check_reads
 from workflows_testing.workload import Workload
 
+from application.draft import Done
+from application.ports import OutcomeUnknown
 from tests.faults.conftest import EMPTY
 from tests.faults.nemesis import BACKENDS, SOME_CALLS, TERMINATE, Nemesis, serving
 from tests.faults.own_server import OwnServer
@@ -20,6 +23,7 @@ from tests.support.records import assert_consistent, events_of, log_of, shown
 from tests.support.service import Service
 from tests.support.waiting import until
 
+ANSWERED_WITHIN = 5.0  # seconds
 EXPECTED = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "NOT_FOUND", "FAILED_PRECONDITION"}
 NEW = "SELECT notification_id FROM workflow_events WHERE notification_id > %s ORDER BY 1"
 
@@ -85,6 +89,24 @@ def test_an_append_that_is_stored_while_its_session_ends_counts_once(own_databas
             execute(own_database, "ALTER SYSTEM RESET synchronous_standby_names")
             execute(own_database, "SELECT pg_reload_conf()")
     assert outcome.version == 2
+    assert events_of(own_database, ID) == ["created", "failure_incremented"]
+    assert_consistent(own_database)
+
+
+def test_a_primary_without_its_standby_keeps_no_caller_waiting(own_database: str) -> None:
+    with writer(own_database) as commands:
+        commands.done(create())
+        execute(own_database, "ALTER SYSTEM SET synchronous_standby_names = 'ghost'")
+        try:
+            execute(own_database, "SELECT pg_reload_conf()")
+            began = time.monotonic()
+            (first,) = commands.write(increment(job_id="j"))
+            assert time.monotonic() - began < ANSWERED_WITHIN
+            assert isinstance(first, OutcomeUnknown)
+        finally:
+            execute(own_database, "ALTER SYSTEM RESET synchronous_standby_names")
+            execute(own_database, "SELECT pg_reload_conf()")
+        until(lambda: isinstance(commands.write(increment(job_id="j"))[0], Done))
     assert events_of(own_database, ID) == ["created", "failure_incremented"]
     assert_consistent(own_database)
 

@@ -10,6 +10,7 @@ from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.probe import Probe
 from infrastructure.postgres import connection
 from infrastructure.postgres.session import Session
+from infrastructure.postgres.watch import DatabaseWatch
 from tests.faults.read_only import turn_read_only, turn_writable
 from tests.faults.writers import writer
 from tests.support.database import execute, value
@@ -25,7 +26,7 @@ def probe(database: str) -> Iterator[Probe]:
     horizon = Horizon()
     with closing(Session(database, greet=horizon.look)) as session:
         session.connection()
-        yield Probe(session, horizon)
+        yield Probe(session, horizon, DatabaseWatch())
 
 
 def why(probe: Probe) -> tuple[str, bool]:
@@ -86,7 +87,7 @@ def test_a_right_that_is_missing_is_an_obstacle(database: str) -> None:
     dsn = psycopg.conninfo.make_conninfo(database, options="-c role=reader")
     try:
         with closing(Session(dsn, greet=horizon.look)) as session:
-            assert why(Probe(session, horizon)) == ("STORE_FORBIDS", True)
+            assert why(Probe(session, horizon, DatabaseWatch())) == ("STORE_FORBIDS", True)
     finally:
         execute(database, "DROP OWNED BY reader; DROP ROLE reader")
 
@@ -99,8 +100,8 @@ def test_a_table_that_cannot_be_written_for_a_lock_is_a_passing_obstacle(
     with closing(Session(database, greet=horizon.look)) as session:
         with psycopg.connect(database) as holder:
             holder.execute("LOCK TABLE workflow_events IN SHARE MODE")
-            assert why(Probe(session, horizon)) == ("STORE_BUSY", False)
-        assert Probe(session, horizon).obstacle() is None
+            assert why(Probe(session, horizon, DatabaseWatch())) == ("STORE_BUSY", False)
+        assert Probe(session, horizon, DatabaseWatch()).obstacle() is None
 
 
 def test_a_service_on_a_database_that_turned_read_only_is_not_ready_until_it_writes_again(

@@ -14,6 +14,7 @@ from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.session import Session
+from infrastructure.telemetry.observer import Observer
 
 DIGESTS = LedgerDigests(b"the secret of the tests")
 
@@ -50,14 +51,16 @@ class OpenStore:
 
 
 @contextmanager
-def open_store(dsn: str) -> Iterator[OpenStore]:
+def open_store(dsn: str, observer: Observer | None = None) -> Iterator[OpenStore]:
     """A store on a session and a log of its own, as another server process would have them."""
     horizon = Horizon()
     session = Session(dsn, greet=horizon.look)
     with WorkflowLog(dsn) as log:
         try:
             yield OpenStore(
-                dsn, PostgresEventStore(session, log, lambda: datetime.now(UTC), horizon), log
+                dsn,
+                PostgresEventStore(session, log, lambda: datetime.now(UTC), horizon, observer),
+                log,
             )
         finally:
             session.close()

@@ -3,11 +3,12 @@
 -- Under the append lock the question has an answer: the old session has committed or has ended.
 -- Raises WF003 if the epoch is another one than when the append was sent: then nobody knows.
 CREATE FUNCTION settle_append_v1(
-    this_append uuid, sent_epoch bigint, ends json, keys text[]
+    this_append uuid, sent_epoch bigint, lock_within_ms integer, ends json, keys text[]
 ) RETURNS TABLE (workflow_id text, end_position bigint)
 LANGUAGE plpgsql
 AS $$
 BEGIN
+    PERFORM set_config('lock_timeout', lock_within_ms::text, true);
     PERFORM pg_advisory_xact_lock(5005201);
 
     IF sent_epoch <> (SELECT epoch FROM feed_epoch) THEN
