@@ -139,6 +139,12 @@ def test_a_new_payload_must_fit_the_kind_that_the_workflow_was_created_with() ->
     assert fields_refused(lambda: history.when(update(payload=HTTP))) == ["payload"]
 
 
+def test_a_workflow_of_a_kind_that_is_not_known_any_more_keeps_its_payload() -> None:
+    history = given(created(kind="cron"))
+    assert fields_refused(lambda: history.when(update(payload=OTHER_HTTP))) == ["payload"]
+    assert history.when(update(interval=60)) == [updated(interval=60, generation=2, at=LATER)]
+
+
 @pytest.mark.parametrize(
     ("field", "bad"),
     [

@@ -18,7 +18,6 @@ from tests.support.records import assert_consistent, events_of
 from tests.support.waiting import until
 
 THIRD_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e71"
-HEAD_START = 0.5  # seconds that the second has left when the time of the first is over
 PREPARES_AFTER = 6  # executions until psycopg sends a statement by name, without its text
 
 

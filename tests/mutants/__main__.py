@@ -36,7 +36,11 @@ TARGETS: dict[str, Sequence[str]] = {
     "domain/events.py": (*_DOMAIN, *_APPLICATION),
     "domain/fields.py": ("tests/domain/test_fields.py", *_DOMAIN, *_APPLICATION),
     "domain/filters.py": ("tests/domain/test_filters.py", *_DOMAIN, *_APPLICATION),
-    "domain/catalogue.py": ("tests/infrastructure/test_catalogue.py", *_DOMAIN),
+    "domain/catalogue.py": (
+        "tests/infrastructure/test_catalogue.py",
+        "tests/infrastructure/test_payload_form.py",
+        *_DOMAIN,
+    ),
     "domain/uris.py": ("tests/domain/test_uris.py",),
     "domain/workflow.py": (*_DOMAIN, *_APPLICATION),
     "application/draft.py": _APPLICATION,
