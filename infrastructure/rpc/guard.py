@@ -12,7 +12,7 @@ from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.method import Rendered
 from infrastructure.telemetry.observer import Observer
-from infrastructure.wire.calls import Call, Metadata, Method
+from infrastructure.wire.calls import Call, Metadata, Method, MethodBroke
 
 A = TypeVar("A")
 
@@ -99,6 +99,10 @@ def _guarded(name: str, answerer: Answerer, gate: Gate, observer: Observer) -> M
             answerer(request, reply)
         except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
             reply.refuse(error)
+        except BaseException as panic:  # noqa: BLE001 - a native library's panic is one
+            broke = MethodBroke("the method ended in a panic")
+            broke.__cause__ = panic
+            reply.refuse(broke)
 
     return called
 

@@ -102,7 +102,7 @@ def no_message(_: object) -> tuple[Message, Metadata]:
     return nothing, ()
 
 
-def raises(error: Exception) -> Callable[[Reply], None]:
+def raises(error: BaseException) -> Callable[[Reply], None]:
     """A way to end a call: the method raises."""
 
     def end(_: Reply) -> None:
@@ -128,6 +128,7 @@ ENDINGS: dict[str, tuple[Callable[[Reply], None], grpc.StatusCode]] = {
 RAISED: dict[str, tuple[Callable[[Reply], None], grpc.StatusCode]] = {
     "raises a refusal": (raises(WorkflowNotFound(ID)), Code.NOT_FOUND),
     "raises a fault": (raises(ValueError("inside")), Code.INTERNAL),
+    "panics": (raises(SystemExit("inside")), Code.INTERNAL),
 }
 
 
