@@ -100,9 +100,3 @@ class PostgresViews:
                 raise SearchTooBroad from timeout
 
         return self._session.read(select)
-
-
-def _view(row: tuple[Any, ...]) -> View | Unread:
-    if row[_PAYLOAD_READ] is None:
-        return UNREAD
-    return View(row[0], workflow_of(row[2:]), row[1])
