@@ -32,7 +32,7 @@ from infrastructure.lanes.parallel import ParallelLanes
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.postgres.watch import DatabaseWatch
-from infrastructure.readmodel.views import PostgresViews
+from infrastructure.readmodel.views import PostgresViews, configure_lists
 from infrastructure.rpc.dispatch import Entrance, answerers, checked
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import guarded
@@ -51,7 +51,6 @@ LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 
 CHECKS = Limits(queue=256, queue_bytes=16_000_000, share=64, share_bytes=4_000_000, batch=1)
 LISTS = Limits(queue=1024, share=256, batch=1)
 LISTS_AT_ONCE = 3  # threads, each with a connection
-LIST_WITHIN = 1  # seconds that the database may look for a page
 CONNECTIONS_A_WORKER = LISTS_AT_ONCE + 5  # writer, lookups, readiness, and two to read events
 
 STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
@@ -147,7 +146,7 @@ def _store(
 
         def bound_lists(connection: BoundedConnection) -> None:
             horizon.look(connection)
-            connection.execute(f"SET statement_timeout = '{LIST_WITHIN}s'")
+            configure_lists(connection)
 
         log = stack.enter_context(closing(WorkflowLog(dsn)))
         events = PostgresEventStore(session(keeps_plans=True), log, _now, horizon, observer)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from psycopg import Connection
 from psycopg.errors import QueryCanceled
 
 from application.ports import (
@@ -21,6 +22,7 @@ from infrastructure.postgres.session import Session
 from infrastructure.readmodel.lists import ListStatements, Statement
 from infrastructure.readmodel.rows import COLUMNS, STATE_COLUMNS, USABLE, workflow_of
 
+LIST_WITHIN = 1  # seconds that the database may look for a page
 READ_TOGETHER = 32 * 1024
 """Bytes of a payload up to which workflows are read together with others."""
 
@@ -37,6 +39,16 @@ _USABLE, _STATE = 2, 3
 _PAYLOAD_READ = _STATE + list(COLUMNS).index("payload")
 _PAYLOAD = ListedWorkflow._fields.index("payload")
 _NO_FILTERS = Filters()
+
+
+def configure_lists(connection: Connection[Any]) -> None:
+    """Sets what a session that reads lists needs: call it with each new connection.
+
+    The plan of a list without filters is kept for all users. Without sorts it can only walk the
+    one index that has the list's order. A table that was never analysed, or a user with far more
+    workflows than others, would else be served by a plan that sorts all of them for each page.
+    """
+    connection.execute(f"SET enable_sort = off; SET statement_timeout = '{LIST_WITHIN}s'")
 
 
 class PostgresViews:
@@ -93,7 +105,11 @@ class PostgresViews:
     def _rows(self, statement: Statement, *, plain: bool = False) -> list[tuple[Any, ...]]:
         def select(connection: BoundedConnection) -> list[tuple[Any, ...]]:
             try:
-                return connection.execute(*statement, prepare=plain, binary=True).fetchall()
+                if plain:
+                    return connection.execute(*statement, prepare=True, binary=True).fetchall()
+                with connection.transaction():
+                    connection.execute("SET LOCAL enable_sort = on")
+                    return connection.execute(*statement, prepare=False, binary=True).fetchall()
             except QueryCanceled as timeout:
                 if plain:
                     raise

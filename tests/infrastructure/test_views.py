@@ -17,7 +17,7 @@ from domain.filters import Filters
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel import lists
 from infrastructure.readmodel.rows import ROW_SHAPE
-from infrastructure.readmodel.views import READ_TOGETHER, PostgresViews
+from infrastructure.readmodel.views import READ_TOGETHER, PostgresViews, configure_lists
 from tests.support.database import execute
 from tests.support.memory import MemoryEventStore
 
@@ -32,6 +32,16 @@ _INSERT = """
         '{id}', '{user}', '{name}', lower('{name}'), repeat('x', {size}), 'http', 1, 3, false,
         'pending', 0, 1, now(), now(), 1, {position}, {position}, '', {shape}
     )
+"""
+
+_INSERT_MANY = f"""
+    INSERT INTO workflows (
+        id, user_id, name, name_folded, payload, kind, interval_minutes, max_failures,
+        log_retention, build_status, failures, generation, created_at, updated_at, version,
+        position, created_position, digest, shape
+    ) SELECT gen_random_uuid(), '{USER}', n, n, '{{}}', 'http', 1, 3, false, 'pending', 0, 1,
+             now(), now(), 1, n, n, '', {ROW_SHAPE}
+      FROM generate_series(1, 1000) AS n
 """
 
 
@@ -157,3 +167,16 @@ def test_workflows_that_are_large_are_read_alone(database: str, session: Session
         assert isinstance(alone, View)
         assert alone.workflow.name == name
     assert together[small] == views.get({small})[small]
+
+
+def test_a_list_without_filters_walks_its_index_though_nothing_is_known_of_the_table(
+    database: str, session: Session
+) -> None:
+    execute(database, _INSERT_MANY)
+    configure_lists(session.connection())
+    statement, parameters = lists.ListStatements(USER, Filters(), None, 50, ROOM).page
+    explain = f"EXPLAIN {statement}".encode()
+    plan = str(session.connection().execute(explain, parameters).fetchall())
+    assert "workflows_newest" in plan
+    assert "Sort  (" not in plan
+    assert page(session, query="99", limit=2) == (["999", "998"], True)
