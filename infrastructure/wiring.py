@@ -148,11 +148,12 @@ def _store(
             horizon.look(connection)
             configure_lists(connection)
 
-        log = stack.enter_context(closing(WorkflowLog(dsn)))
-        events = PostgresEventStore(session(keeps_plans=True), log, _now, horizon, observer)
         looking = session(keeps_plans=True)
+        # These look first: they find a database that is away sooner than the log's library.
         cursors = Cursors(_secret(looking, "cursor"), lambda: horizon.feed)
         digests = LedgerDigests(_secret(looking, "ledger"))
+        log = stack.enter_context(closing(WorkflowLog(dsn)))
+        events = PostgresEventStore(session(keeps_plans=True), log, _now, horizon, observer)
         yield _Store(
             CommandHandler(events, digests),
             queries(looking),

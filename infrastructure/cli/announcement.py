@@ -1,11 +1,11 @@
 """The block that `workflows serve` prints when it is ready: where it is, and what to do next."""
 
+import shlex
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from infrastructure.address import DEFAULT_ADDRESS
-from infrastructure.cli.commands import COMMANDS
 from infrastructure.cli.printing import console, print_line_of_json, styled
 from infrastructure.cli.program import program
 from infrastructure.process.service import Serving
@@ -28,7 +28,11 @@ def announce(serving: Serving, seconds: float, *, as_json: bool) -> None:
 
 
 def _rows(serving: Serving) -> list[tuple[str, str, str]]:
-    shell = f"(shell: {program()} psql)" if serving.data_dir and "psql" in COMMANDS else ""
+    shell = ""
+    if serving.data_dir:
+        elsewhere = serving.data_dir != Path(".data")
+        folder = f" --data-dir {shlex.quote(str(serving.data_dir))}" if elsewhere else ""
+        shell = f"(shell: {program()} psql{folder})"
     return [
         ("gRPC", serving.address, AUTH),
         *([("HTTP", serving.http, "the same methods as JSON")] if serving.http else []),
@@ -61,8 +65,3 @@ def _version() -> str:
         return version("workflows-service")
     except PackageNotFoundError:  # The sources run without being installed.
         return "from sources"
-
-
-def first_start(data_dir: Path) -> str:
-    """What to say before a database is made, which takes longer than any later start."""
-    return f"first start: making a PostgreSQL in {data_dir}; this takes some 10 seconds, once"

@@ -67,7 +67,9 @@ class Commands(TyperGroup):
             ctx.fail(f"There is no command {cmd_name!r}.{meant}")
         function = COMMANDS[cmd_name].load(cmd_name)
         single = typer.Typer(add_completion=False, rich_markup_mode=None)
-        help_text = typable(inspect.getdoc(function) or "", COMMANDS)
+        # A backspace alone on its line keeps the lines below it apart; raw docstrings spell it.
+        written = (inspect.getdoc(function) or "").replace("\\b\n", "\b\n")
+        help_text = typable(written, COMMANDS)
         single.command(name=cmd_name, help=help_text)(function)
         return get_command(single)
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from infrastructure.cli.flags import settings_of, with_settings
+from infrastructure.cli.options import Json
+from infrastructure.cli.printing import print_line_of_json
 from infrastructure.cli.refusing import refusals
 
 
@@ -22,11 +24,13 @@ def psql(
     command: Annotated[
         str, typer.Option("--command", "-c", metavar="SQL", help="Run this and stop.")
     ] = "",
+    as_json: Json = False,
     **given: Any,
 ) -> None:
     r"""Open PostgreSQL's shell on the database of the service.
 
-    The embedded database is started if no service runs on it, and stopped afterwards.
+    The embedded database is started if no service runs on it, and stopped afterwards. With --show
+    or --json, no shell is opened.
 
     \b
     Examples:
@@ -45,14 +49,13 @@ def psql(
 
     with refusals(DatabaseUnusable), database(settings) as found:
         dsn, secrets = for_people(found.dsn)
+        if as_json:
+            print_line_of_json({"dsn": dsn, "database": found.description})
+            return
         typer.echo(shlex.join(["psql", dsn]), err=not show)
         if show:
             return
-        ours = installed() / "bin" / "psql"
-        program = shutil.which("psql") or (str(ours) if ours.exists() else None)
-        if program is None:
-            typer.echo("There is no psql on this machine; any client can use the line above.")
-            return
+        program = shutil.which("psql") or str(installed() / "bin" / "psql")
         arguments = ["-c", command] if command else []
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the shell: it ends a query.
         ended = subprocess.run(  # noqa: S603 - psql, with arguments of the user's own

@@ -133,8 +133,13 @@ class WorkflowLog(Application[UUID]):
     name = "workflow"
 
     def __init__(self, dsn: str) -> None:
+        """Raises StoreUnavailable if the database cannot be reached."""
         self._datastore = _Datastore(dsn)
-        super().__init__()
+        try:
+            super().__init__()
+        except (InterfaceError, OperationalError) as away:
+            self._datastore.close()
+            raise StoreUnavailable("the database cannot be reached") from away
 
     def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
         """No setting of the library comes from the process environment."""

@@ -51,7 +51,7 @@ def database(
         )
         try:
             found = inspect(embedded.dsn, connections)
-            description = f"PostgreSQL {found.version}, embedded"
+            description = f"embedded PostgreSQL {found.version} in {settings.data_dir}"
             yield Database(embedded.dsn, description, settings.data_dir)
         finally:
             embedded.stop()

@@ -56,13 +56,14 @@ class EmbeddedPostgres:
                 self._socket = self._start()
                 self.dsn: str = _closed_dsn(self._socket, self._directory.passfile)
                 _wait_until_it_answers(self.dsn)
+                self._keeper = Thread(target=self._keep, name="embedded-postgres", daemon=True)
+                self._keeper.start()
             except BaseException:
+                self._stopping.set()
                 self._leave()
                 raise
         except OSError as refused:
             raise refused_by_the_system(data_dir, refused) from refused
-        self._keeper = Thread(target=self._keep, name="embedded-postgres", daemon=True)
-        self._keeper.start()
 
     def stop(self) -> None:
         """Stops the server cleanly, unless another process uses it too."""

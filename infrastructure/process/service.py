@@ -58,6 +58,8 @@ def serve(settings: Settings, events: Events, announce: Callable[[Serving], None
         connections = settings.workers * CONNECTIONS_A_WORKER
         with database(settings, events, connections=connections) as found:
             _fit_schema(settings, found, events)
+            # What follows starts threads, and takes moments only: no exception may cut into it.
+            stop.start_is_over()
             run = _alone if settings.workers == 1 else _among_workers
             run(settings, found, events, announce, stop)
         events.stopped()
@@ -83,7 +85,6 @@ def _alone(
     stop: StopSignals,
 ) -> None:
     def started(running: Running) -> None:
-        stop.start_is_over()
         address = _with_port(settings.listen, running.port)
         http = settings.http_listen and _with_port(settings.http_listen, running.http_port or 0)
         announce(Serving(address, http, found.description, found.data_dir, 1))
@@ -107,5 +108,4 @@ def _among_workers(
         http = settings.http_listen and stack.enter_context(port.reserved(settings.http_listen))
         serving = Serving(address, http, found.description, found.data_dir, settings.workers)
         shared = settings.model_copy(update={"listen": address, "http_listen": http})
-        stop.start_is_over()
         Supervisor(shared, found.dsn, events, lambda: announce(serving), stop).run()
