@@ -29,9 +29,11 @@ def migrate(as_json: Json = False, **given: Any) -> None:
         migrate as apply_migrations,
     )
     from infrastructure.postgres.stored_functions import SchemaMismatch  # noqa: PLC0415 - as above
+    from infrastructure.readmodel.refolding import fold_names_again  # noqa: PLC0415 - as above
 
     with refusals(DatabaseUnusable, SchemaMismatch), database(settings) as found:
         applied = list(apply_migrations(found.dsn))
+        fold_names_again(found.dsn)
     if as_json:
         print_line_of_json({"applied": applied})
         return

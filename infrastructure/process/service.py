@@ -16,6 +16,7 @@ from infrastructure.process.port import AddressRefused
 from infrastructure.process.signals import Stopped, StopSignals
 from infrastructure.process.supervisor import Supervisor
 from infrastructure.process.worker import serve_alone
+from infrastructure.readmodel.refolding import fold_names_again
 from infrastructure.rpc.server import AddressInUse
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
@@ -75,6 +76,7 @@ def _fit_schema(settings: Settings, found: Database, events: Events) -> None:
             lambda names: events.preparing(f"migrating the database: {', '.join(names)}"),
         )
     )
+    fold_names_again(found.dsn)
 
 
 def _alone(

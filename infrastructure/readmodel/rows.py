@@ -35,13 +35,13 @@ STATE_COLUMNS = ", ".join(COLUMNS)
 """The columns that `workflow_of` reads, for a SELECT."""
 
 # Names that another way to fold would fold to something else.
-_FOLDS = "\u0130stanbul Caf\u00e9 Cafe\u0301 Stra\u00dfe \ufb01 \u03a3\u03c2"
+FOLDS = "\u0130stanbul Caf\u00e9 Cafe\u0301 Stra\u00dfe \ufb01 \u03a3\u03c2"
 
 
 def shape_of(kind: type[Workflow]) -> int:
     """A number that differs if fields, columns or the folding of names differ."""
     declared = [f"{field.name}: {field.type}" for field in fields(kind)]
-    return crc32("\n".join([*declared, STATE_COLUMNS, folded(_FOLDS)]).encode()) >> 1
+    return crc32("\n".join([*declared, STATE_COLUMNS, folded(FOLDS)]).encode()) >> 1
 
 
 ROW_SHAPE = shape_of(Workflow)
