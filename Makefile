@@ -94,7 +94,9 @@ lock: ## Resolves the lock files anew (needs uv on the PATH).
 	@$(LOCK) --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 
 dist: $(VENV)/.dev ## Builds the wheels of service, client and testing kit into dist/.
-	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w dist . ./proto ./tests/kit && ls dist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w dist . ./proto
+	@OF_THE_CLIENT="==0.1.0" OF_THE_SERVICE="==0.1.0" $(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-build-isolation --no-deps -w dist ./tests/kit
+	@ls dist
 
 audit: $(VENV)/.dev ## Looks for known faults of the dependencies; DATABASE=FILE reads them from a file, without network.
 	@$(BIN)/python -m tests.packaging.audit $(DATABASE)
