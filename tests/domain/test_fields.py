@@ -129,6 +129,11 @@ def test_a_name_that_nobody_can_see_is_refused(name: str) -> None:
     assert fields.name(name)
 
 
+@pytest.mark.parametrize("name", [chr(code) for code in range(0x21, 0x7F)])
+def test_a_name_of_one_character_that_shows_is_accepted(name: str) -> None:
+    assert fields.name(name) is None
+
+
 @pytest.mark.parametrize("name", ["", "x" * 256, "a\nb"])
 def test_a_name_keeps_to_the_bounds_of_every_text(name: str) -> None:
     assert fields.name(name)
