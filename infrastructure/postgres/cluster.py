@@ -109,10 +109,11 @@ class DataDirectory:
             os.fchown(descriptor, *self.keeper)
         return descriptor
 
-    def programs(self) -> Programs:
+    def programs(self, lock: int) -> Programs:
         """The programs, to be run as the user that the server runs as.
 
-        Makes the cluster if there is none. Only one process may do this at a time.
+        Makes the cluster if there is none; initdb holds the lock as long as it runs, however this
+        process ends. Only one process may do this at a time.
         Raises DatabaseUnusable, or OSError.
         """
         root = installed()
@@ -121,7 +122,7 @@ class DataDirectory:
         if os.geteuid() == 0 and not open_to_all(root):
             root = copy_programs(root, public_folder(self.copied_programs))
         if not self.cluster.exists():
-            self._make(root)
+            self._make(root, lock)
         facts = self.cluster.lstat()
         owner = Owner(facts.st_uid, facts.st_gid)
         self._check(facts.st_uid, major_version(root))
@@ -151,7 +152,7 @@ class DataDirectory:
                 "Put it back",
             )
 
-    def _make(self, root: Path) -> None:
+    def _make(self, root: Path, lock: int) -> None:
         """Makes the cluster in a folder beside, and gives it its name when it is whole."""
         new = Path(mkdtemp(prefix=_NEW, dir=self.path))
         try:
@@ -159,7 +160,7 @@ class DataDirectory:
             maker = owner if has_account(owner.uid) or os.geteuid() != 0 else any_account()
             check_rights(owner, maker)
             os.chown(new, *maker)
-            _initialize(Programs(root, maker), new, self.path, self._password())
+            _initialize(Programs(root, maker), new, self.path, self._password(), lock)
             if maker != owner:
                 give_all(new, owner)
             new.rename(self.cluster)
@@ -178,7 +179,7 @@ class DataDirectory:
         return password
 
 
-def _initialize(programs: Programs, folder: Path, data_dir: Path, password: str) -> None:
+def _initialize(programs: Programs, folder: Path, data_dir: Path, password: str, lock: int) -> None:
     """Runs initdb. Raises DatabaseUnusable with what it said."""
     secret, said = os.memfd_create("password"), os.memfd_create("output")
     try:
@@ -189,7 +190,7 @@ def _initialize(programs: Programs, folder: Path, data_dir: Path, password: str)
             *("--auth=scram-sha-256", f"--pwfile=/proc/self/fd/{secret}"),
             folder=folder,
             output=said,
-            keeps=[secret],
+            keeps=[secret, lock],
         )
         try:
             failed = process.wait()

@@ -1,8 +1,8 @@
 """The server process on a data directory: started, found again, waited for, stopped.
 
-Every process of a server inherits a locked file from the one that started it. So the lock is free
-if, and only if, no process of a server is left, however its processes ended, and whatever processes
-have their pids now.
+Every process of a server inherits a locked file from the one that started it, and so does initdb.
+So the lock is free if, and only if, none of them is left, however they ended, and whatever
+processes have their pids now.
 """
 
 import fcntl
@@ -91,7 +91,7 @@ class Postmaster:
         shelter.remove(self._directory.copied_programs)
 
     def _launch(self, lock: int) -> None:
-        programs = self._directory.programs()
+        programs = self._directory.programs(lock)
         socket = shelter.private_folder(self._directory.socket, programs.owner)
         forget_stranger(self._directory.cluster, socket)
         log = self._open_log()
