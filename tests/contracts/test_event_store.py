@@ -6,7 +6,17 @@ from typing import Any
 
 import pytest
 
-from application.ports import Change, EventStore, LedgerEntry, LedgerKey, Loaded, NewEvent, Origin
+from application.ports import (
+    FORGOTTEN,
+    Change,
+    EventStore,
+    LedgerEntry,
+    LedgerKey,
+    Loaded,
+    NewEvent,
+    Origin,
+)
+from domain.errors import WorkflowNotFound
 from domain.events import WorkflowEvent
 from domain.workflow import replay
 from tests.support.given import (
@@ -38,6 +48,7 @@ class Subject:
     store: EventStore
     history: Callable[[str], list[WorkflowEvent]]
     positions: Callable[[str], list[int]]
+    forget: Callable[[str, int], None]
 
     def load(self, *ids: str, keys: tuple[LedgerKey, ...] = ()) -> Loaded:
         return self.store.load(ids, keys)
@@ -63,10 +74,10 @@ class Subject:
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     if request.param == "memory":
         memory = MemoryEventStore()
-        yield Subject(memory, memory.history, memory.positions)
+        yield Subject(memory, memory.history, memory.positions, memory.forget)
         return
     with open_store(request.getfixturevalue("database")) as opened:
-        yield Subject(opened.store, opened.history, opened.positions)
+        yield Subject(opened.store, opened.history, opened.positions, opened.forget)
 
 
 def entry(workflow_id: str = ID, version: int = 1, *, reached: bool = False) -> LedgerEntry:
@@ -263,3 +274,19 @@ def test_every_event_changes_the_digest(subject: Subject) -> None:
         digests.add(subject.load(ID).streams[ID].digest)
     assert {len(digest) for digest in digests} == {32}
     assert len(digests) == 4
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_is_forgotten_of_a_workflow_takes_its_state_and_nothing_else(
+    subject: Subject, version: int
+) -> None:
+    subject.append(subject.change(ID, created(), failed(1)), subject.change(OTHER_ID, created()))
+    before = subject.load(ID, OTHER_ID).streams
+    subject.forget(ID, version)
+    after = subject.load(ID, OTHER_ID).streams
+    assert after[OTHER_ID] == before[OTHER_ID]
+    assert after[ID].workflow is FORGOTTEN
+    places = [(s.version, s.position, s.digest) for s in (before[ID], after[ID])]
+    assert places[0] == places[1]
+    with pytest.raises(WorkflowNotFound):
+        after[ID].state(ID)

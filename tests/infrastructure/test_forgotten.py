@@ -1,6 +1,7 @@
 """Events whose content was set to NULL: the chain holds, their workflow is gone, no other is."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -9,12 +10,16 @@ from application.handler import CommandHandler
 from application.ports import Forgotten
 from domain.commands import Command
 from domain.errors import WorkflowNotFound
+from domain.filters import Filters
+from infrastructure.postgres.session import Session
+from infrastructure.readmodel.views import PostgresViews
 from tests.application.conftest import handle
 from tests.support.database import execute, value
 from tests.support.given import (
     ANYBODY,
     ID,
     OTHER_ID,
+    OWNER,
     build_status,
     create,
     delete,
@@ -48,17 +53,8 @@ def store(database: str) -> Iterator[OpenStore]:
             update(name="hourly", idempotency_key="before"),
             increment(job_id="before"),
         )
-        forget(opened, 1)
+        opened.forget(ID, 1)
         yield opened
-
-
-def forget(store: OpenStore, version: int) -> None:
-    """Forgets an event by hand."""
-    execute(
-        store.dsn,
-        "UPDATE workflow_events SET salt = NULL, content = NULL"
-        f" WHERE originator_id = '{ID}' AND originator_version = {version}",
-    )
 
 
 def test_the_history_says_forgotten_and_still_verifies(store: OpenStore) -> None:
@@ -85,11 +81,19 @@ def test_neighbours_in_a_batch_are_unharmed(store: OpenStore) -> None:
     assert isinstance(done, Done)
 
 
+def test_it_cannot_be_read_and_is_in_no_list(store: OpenStore) -> None:
+    with closing(Session(store.dsn)) as session:
+        views = PostgresViews(session, store.store)
+        assert views.get([ID, OTHER_ID]).keys() == {OTHER_ID}
+        listed = views.page(OWNER, Filters(), None, 10, 10_000)
+    assert [workflow.id for workflow in listed.workflows] == [OTHER_ID]
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_any_event_that_is_forgotten_takes_the_state_with_it(
     store: OpenStore, version: int
 ) -> None:
-    forget(store, version)
+    store.forget(ID, version)
     assert isinstance(store.store.load([ID], []).streams[ID].workflow, Forgotten)
     assert value(store.dsn, "SELECT count(*) FROM workflows WHERE id = %s", ID) == 0
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from application.ports import (
+    FORGOTTEN,
     Change,
     EventStore,
     Feed,
@@ -50,6 +51,11 @@ class MemoryEventStore:
     def positions(self, workflow_id: str) -> list[int]:
         """Where a workflow's events are in the feed."""
         return [at for at, (owner, _) in enumerate(self.feed, 1) if owner == workflow_id]
+
+    def forget(self, workflow_id: str, version: int) -> None:
+        """Forgets the content of an event, and so the state of its workflow."""
+        stream = self._streams[workflow_id]
+        self._streams[workflow_id] = replace(stream, workflow=FORGOTTEN)
 
     def _stands(self, change: Change) -> bool:
         stream = self._streams.get(change.workflow_id)

@@ -18,6 +18,10 @@ from infrastructure.telemetry.observer import Observer
 
 DIGESTS = LedgerDigests(b"the secret of the tests")
 
+_FORGET = """
+    UPDATE workflow_events SET salt = NULL, content = NULL
+    WHERE originator_id = %s AND originator_version = %s
+"""
 _EVENTS = """
     SELECT topic, notification_id, state FROM workflow_events
     WHERE originator_id = %s ORDER BY originator_version
@@ -43,6 +47,11 @@ class OpenStore:
     def positions(self, workflow_id: str) -> list[int]:
         """Where a workflow's events are in the feed."""
         return [position for _, position, _ in self.rows(workflow_id)]
+
+    def forget(self, workflow_id: str, version: int) -> None:
+        """Forgets the content of an event."""
+        with psycopg.connect(self.dsn) as connection:
+            connection.execute(_FORGET, (workflow_id, version))
 
     def rows(self, workflow_id: str) -> list[tuple[str, int, bytes]]:
         """A workflow's stored events: name, position and bytes of each, oldest first."""
