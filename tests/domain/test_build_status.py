@@ -22,22 +22,17 @@ from tests.support.given import (
 )
 
 BUILD_STATUSES = CATALOGUE.build_statuses
-OTHER_PAIRS = [(old, new) for old in BUILD_STATUSES for new in BUILD_STATUSES if old != new]
 
 
-@pytest.mark.parametrize(("old", "new"), OTHER_PAIRS)
-def test_any_status_can_follow_any_other(old: str, new: str) -> None:
-    history = created(), built(old)
-    assert given(*history).when(build_status(new)) == [built(new, at=LATER)]
+@pytest.mark.parametrize("new", BUILD_STATUSES)
+def test_any_status_can_follow_any_other(new: str) -> None:
+    for old in set(BUILD_STATUSES) - {new}:
+        assert given(created(), built(old)).when(build_status(new)) == [built(new, at=LATER)]
 
 
 @pytest.mark.parametrize("status", BUILD_STATUSES)
 def test_the_same_status_again_records_nothing(status: str) -> None:
     assert given(created(), built(status)).when(build_status(status)) == []
-
-
-def test_a_new_workflow_is_pending_already() -> None:
-    assert given(created()).when(build_status("pending")) == []
 
 
 def test_a_changed_status_is_the_workflows_status() -> None:
