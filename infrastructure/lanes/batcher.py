@@ -182,6 +182,8 @@ class Batcher(Generic[W]):
             return Overloaded()
         if queue and queue.size + waiter.size > limits.queue_bytes:
             return Overloaded()
+        if len(queue) < limits.share and queue.size + waiter.size <= limits.share_bytes:
+            return None  # All together hold less than one caller may.
         count, size = queue.held_by(waiter.caller)
         if count >= limits.share or (count and size + waiter.size > limits.share_bytes):
             return ShareExceeded()

@@ -78,6 +78,8 @@ class FairQueue(Generic[W]):
         A waiter larger than the room goes alone. Returns the batch and, apart, those met on the
         way whose deadline has passed.
         """
+        if self._count <= count and self.size <= room:
+            return self._take_all(now)
         batch: list[W] = []
         late: list[W] = []
         while self._turns and len(batch) < count:
@@ -102,6 +104,17 @@ class FairQueue(Generic[W]):
                 self._removed(line, waiter)
             self._end_turn(line)
         return batch, late
+
+    def _take_all(self, now: float) -> tuple[list[W], list[W]]:
+        """All that wait, if they fit into one batch: whose turn it is makes no difference then."""
+        waiting = [waiter for caller in self._turns for waiter in self._lines[caller]]
+        self._lines.clear()
+        self._turns.clear()
+        self._count = self.size = 0
+        late = [each for each in waiting if each.deadline is not None and each.deadline <= now]
+        if late:
+            waiting = [each for each in waiting if each not in late]
+        return waiting, late
 
     def _end_turn(self, line: _Line[W]) -> None:
         caller = self._turns.popleft()

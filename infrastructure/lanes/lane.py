@@ -142,8 +142,8 @@ class Lane(Generic[S, O]):
         """Works on a batch and answers each of it once, whatever happens: the thread lives on."""
         answered = 0
         try:
-            for outcome in self._work([ticket.submission for ticket in batch]):
-                ticket = batch[answered]
+            outcomes = self._work([ticket.submission for ticket in batch])
+            for ticket, outcome in zip(batch, outcomes, strict=False):  # Checked below.
                 answered += 1
                 ticket.answer(outcome)
             missing: Exception = WorkFailed("the work gave too few outcomes")

@@ -74,7 +74,9 @@ class _Dispatcher:
         surroundings: Surroundings,
     ) -> None:
         self._row = row
-        self._entrance = entrance
+        self._submission = entrance.submission
+        self._submit = entrance.queue.submit
+        self._weight = entrance.weight
         self._checks = checks
         self._surroundings = surroundings
 
@@ -83,9 +85,9 @@ class _Dispatcher:
         size = len(request)
         if size > LARGE:
             self._take_large(request, size, reply)
-            return
-        place = self._enter(self._check(request, reply), size, reply)
-        reply.when_cancelled(place.withdraw)
+        else:
+            place = self._enter(self._check(request, reply), size, reply)
+            reply.when_cancelled(place.withdraw)
 
     def _take_large(self, request: bytes, size: int, reply: Reply) -> None:
         """Takes a place in the lane of checks first, and one in the row's lane then."""
@@ -112,14 +114,14 @@ class _Dispatcher:
         """What enters the lane. Raises what the request is refused with."""
         row = self._row
         asked = row.read(request, self._surroundings)
-        return self._entrance.submission(asked, reply.metadata, row.name)
+        return self._submission(asked, reply.metadata, row.name)
 
     def _enter(self, asked: Any, size: int, reply: Reply) -> Ticket[Any, Any]:
-        entrance, render = self._entrance, self._row.render
-        return entrance.queue.submit(
+        render = self._row.render
+        return self._submit(
             asked,
             reply.caller,
-            entrance.weight * size,
+            self._weight * size,
             reply.deadline,
             lambda outcome: reply.settle(outcome, render),
         )
