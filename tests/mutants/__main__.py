@@ -33,7 +33,7 @@ _ERRORS = ("tests/infrastructure/test_errors.py",)
 TARGETS: dict[str, Sequence[str]] = {
     "domain/commands.py": (*_DOMAIN, *_APPLICATION),
     "domain/errors.py": (*_DOMAIN, *_APPLICATION, *_ERRORS),
-    "domain/events.py": (*_DOMAIN, *_APPLICATION),
+    "domain/events.py": ("tests/infrastructure/test_stored_form.py", *_DOMAIN),
     "domain/fields.py": ("tests/domain/test_fields.py", *_DOMAIN, *_APPLICATION),
     "domain/filters.py": ("tests/domain/test_filters.py", *_DOMAIN, *_APPLICATION),
     "domain/catalogue.py": (
