@@ -89,7 +89,7 @@ bench: $(VENV)/.dev ## Measures speed beside references, writes tests/benchmarks
 	@$(BIN)/python -m tests.benchmarks $(if $(BEFORE),--before $(BEFORE))
 
 lock: ## Resolves the lock files anew (needs uv on the PATH).
-	@$(LOCK) --extra embedded --extra metrics pyproject.toml -o requirements.lock
+	@$(LOCK) --extra embedded pyproject.toml -o requirements.lock
 	@$(LOCK) requirements-build.in -c requirements.lock -o requirements-build.lock
 	@$(LOCK) --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 

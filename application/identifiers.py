@@ -4,8 +4,10 @@ The last 12 bits of an id are a digest of the owner's user id. So one day every 
 place of a workflow by its id alone, or by its user alone. Ids of before need nothing.
 """
 
+from datetime import datetime
 from hashlib import sha256
 
+RANDOM_BYTES = 8
 BUCKET_DIGITS = 3  # hexadecimal digits: 12 bits, 4096 buckets
 
 
@@ -14,6 +16,16 @@ def bucket_of(user_id: str) -> str:
     return sha256(user_id.encode()).hexdigest()[:BUCKET_DIGITS]
 
 
-def owned(unique_id: str, user_id: str) -> str:
-    """A unique id, a UUID of version 7 as text, with the owner's bucket in its last 12 bits."""
-    return unique_id[:-BUCKET_DIGITS] + bucket_of(user_id)
+def workflow_id(user_id: str, moment: datetime, randomness: bytes) -> str:
+    """A UUID of version 7 as text, with the owner's bucket in its last 12 bits.
+
+    It begins with the moment, in milliseconds, so that ids of a time lie side by side in an
+    index. `randomness` is RANDOM_BYTES random bytes.
+    """
+    time = f"{int(moment.timestamp() * 1000):012x}"
+    drawn = randomness.hex()
+    variant = f"{0x8 | randomness[0] & 0x3:x}"
+    return (
+        f"{time[:8]}-{time[8:]}-7{drawn[1:4]}-{variant}{drawn[4:7]}-{drawn[7:16]}"
+        f"{bucket_of(user_id)}"
+    )

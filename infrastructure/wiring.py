@@ -5,15 +5,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from secrets import token_bytes
 from threading import Event
 from typing import Any
-
-from uuid_utils import uuid7
 
 from application.cursors import Cursors
 from application.draft import Done, Submission
 from application.handler import CommandHandler
-from application.identifiers import owned
+from application.identifiers import RANDOM_BYTES, workflow_id
 from application.ledger import LedgerDigests
 from application.ports import View
 from application.queries import Lookup, Page, PageRequest, Queries
@@ -312,4 +311,4 @@ def _now() -> datetime:
 
 
 def _new_id(user_id: str) -> str:
-    return owned(str(uuid7()), user_id)
+    return workflow_id(user_id, _now(), token_bytes(RANDOM_BYTES))

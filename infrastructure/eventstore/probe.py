@@ -1,8 +1,6 @@
 """Whether the database does what the service lives on: its own statements, and a durable write."""
 
-from uuid import UUID
-
-from uuid_utils import uuid7
+from uuid import UUID, uuid4
 
 from application.ports import StoreUnavailable
 from infrastructure.eventstore.horizon import Horizon
@@ -46,5 +44,5 @@ class Probe:
         connection.execute(GET, (nobody,))
         connection.execute(LOAD_STREAMS, (nobody,))
         connection.execute(LOAD_LEDGER, ("{}",))
-        connection.execute(APPEND, (str(uuid7()), *seen, "{}", "{}", *_NOTHING))
+        connection.execute(APPEND, (str(uuid4()), *seen, "{}", "{}", *_NOTHING))
         connection.execute(_WRITE)

@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 import structlog
 from psycopg import Error
-from uuid_utils import uuid7
 
 from application.ports import (
     FORGOTTEN,
@@ -99,7 +99,7 @@ class PostgresEventStore:
         One round trip; one more for the rest if changes had to be left out, and one question
         after a lost connection.
         """
-        append_id = str(uuid7())
+        append_id = str(uuid4())
         fitting = list(changes)
         while fitting:
             began = monotonic()

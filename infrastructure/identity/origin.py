@@ -10,6 +10,9 @@ from infrastructure.wire.calls import Metadata
 ANONYMOUS = "anonymous"
 """The actor of calls while the service runs without authentication."""
 
+CLIENTS = "client:"
+"""Begins a request id that the client chose: it proves nothing, and several calls may bear it."""
+
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}\Z")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
@@ -26,7 +29,7 @@ class Origins:
         request_id = trace_id = ""
         for key, value in metadata:
             if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):
-                request_id = value
+                request_id = f"{CLIENTS}{value}"
             elif key == "traceparent" and isinstance(value, str):
                 found = _TRACEPARENT.match(value)
                 trace_id = found[1] if found else ""

@@ -1,27 +1,43 @@
 """Ids of new workflows tell the bucket of their owner, and remain UUIDs that differ."""
 
-from uuid import UUID
+from datetime import UTC, datetime, timedelta
+from secrets import token_bytes
+from uuid import RFC_4122, UUID
 
 from hypothesis import given as for_all
-from uuid_utils import uuid7
+from hypothesis import strategies as st
 from workflows_testing import strategies
 
-from application.identifiers import bucket_of, owned
+from application.identifiers import RANDOM_BYTES, bucket_of, workflow_id
 from domain import fields
 
+NOW = datetime(2026, 11, 25, 12, 0, 0, 123_000, UTC)
+RANDOMNESS = st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES)
 
-@for_all(strategies.owners())
-def test_an_id_stays_a_uuid_and_ends_in_the_bucket_of_its_owner(user_id: str) -> None:
-    unique = str(uuid7())
-    made = owned(unique, user_id)
+
+@for_all(strategies.owners(), RANDOMNESS)
+def test_an_id_is_a_uuid_of_version_7_and_ends_in_the_bucket_of_its_owner(
+    user_id: str, randomness: bytes
+) -> None:
+    made = workflow_id(user_id, NOW, randomness)
+
     assert fields.workflow_id(made) is None
-    assert UUID(made).version == 7
-    assert made[:-3] == unique[:-3]
-    assert made[-3:] == bucket_of(user_id) == bucket_of(user_id)
+    assert (UUID(made).version, UUID(made).variant) == (7, RFC_4122)
+    assert UUID(made).int >> 80 == round(NOW.timestamp() * 1000)
+    assert made[-3:] == bucket_of(user_id)
 
 
 def test_ids_of_one_owner_differ() -> None:
-    assert len({owned(str(uuid7()), "alice") for _ in range(1000)}) == 1000
+    made = {workflow_id("alice", NOW, token_bytes(RANDOM_BYTES)) for _ in range(1000)}
+
+    assert len(made) == 1000
+
+
+@for_all(RANDOMNESS, RANDOMNESS)
+def test_a_later_id_sorts_behind_an_earlier_one(one: bytes, other: bytes) -> None:
+    later = NOW + timedelta(milliseconds=1)
+
+    assert workflow_id("alice", NOW, one) < workflow_id("alice", later, other)
 
 
 def test_buckets_are_the_same_for_ever() -> None:

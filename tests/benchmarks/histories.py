@@ -1,8 +1,7 @@
 """Workflows with long histories, recorded by the service's own write road without its wire."""
 
 from datetime import UTC, datetime
-
-from uuid_utils import uuid7
+from uuid import uuid4
 
 from application.draft import Done, Submission
 from application.handler import CommandHandler
@@ -26,7 +25,7 @@ def with_history(dsn: str, events: int) -> str:
     horizon = Horizon()
     session, log = Session(dsn, greet=horizon.look), WorkflowLog(dsn)
     handler = CommandHandler(PostgresEventStore(session, log, _now, horizon), DIGESTS)
-    workflow_id = str(uuid7())
+    workflow_id = str(uuid4())
     try:
         _record(handler, [_creation(workflow_id)])
         for start in range(1, events, BATCH):

@@ -116,7 +116,7 @@ def test_positions_of_racing_calls_leave_no_gap(
 @pytest.mark.parametrize(
     ("name", "metadata", "stored"),
     [
-        ("request_id", (("x-request-id", "call-7"),), "call-7"),
+        ("request_id", (("x-request-id", "call-7"),), "client:call-7"),
         (
             "trace_id",
             (("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),),

@@ -18,7 +18,7 @@ MUTATIONS: dict[str, Callable[[Client, str, str], Any]] = {
     "delete": Client.delete,
 }
 OWNED = {**MUTATIONS, "get": Client.get}
-AFTER_THE_END = ["update", "build", "increment", "reset"]
+AFTER_THE_END = ["build", "increment", "reset"]
 
 
 @pytest.mark.parametrize("method", AFTER_THE_END)

@@ -110,7 +110,7 @@ def test_call_sends_the_metadata_that_it_is_given(target: str, module_database: 
     created = answer("call", "CreateWorkflow", request, "--target", target, *flags)
     query = "SELECT content FROM workflow_events WHERE originator_id = %s"
     metadata = json.loads(value(module_database, query, created["id"]))
-    assert (metadata["request_id"], metadata["trace_id"]) == ("r-7", "a" * 32)
+    assert (metadata["request_id"], metadata["trace_id"]) == ("client:r-7", "a" * 32)
 
 
 def test_call_names_each_bad_field_once(target: str) -> None:

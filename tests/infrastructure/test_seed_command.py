@@ -47,7 +47,7 @@ def cut(story: Story, steps: int) -> Story:
 def recorded(database: str) -> Sequence[tuple[Any, ...]]:
     """Every event and every ledger entry, as stored."""
     events = select(database, "SELECT * FROM workflow_events ORDER BY notification_id")
-    return [*events, *select(database, "SELECT * FROM command_ledger ORDER BY scope, key")]
+    return [*events, *select(database, "SELECT * FROM command_ledger ORDER BY key")]
 
 
 def test_seeding_shows_workflows_in_every_condition(target: str) -> None:
