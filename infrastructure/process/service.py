@@ -20,7 +20,8 @@ from infrastructure.readmodel.refolding import fold_names_again
 from infrastructure.rpc.server import AddressInUse
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
-from infrastructure.wiring import CONNECTIONS_A_WORKER, Running
+from infrastructure.wiring.service import Running
+from infrastructure.wiring.store import CONNECTIONS_A_WORKER
 
 REFUSALS = (
     AddressRefused,

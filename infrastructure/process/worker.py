@@ -17,7 +17,7 @@ from infrastructure.rpc.server import StopFailed
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
 from infrastructure.telemetry.logs import configure_logs
-from infrastructure.wiring import Running, running
+from infrastructure.wiring.service import Running, running
 
 TRY_AGAIN_EVERY = 1.0  # seconds between two looks for a database that is away
 

@@ -8,7 +8,7 @@ import pytest
 
 from infrastructure.lanes.lane import Lane
 from infrastructure.lanes.parallel import ParallelLanes
-from infrastructure.wiring import LISTS
+from infrastructure.wiring.lanes import LISTS
 
 SOON = 30.0  # seconds: patience with a slow machine, not an expectation
 LANES = 2

@@ -11,7 +11,7 @@ from domain.errors import WorkflowNotFound
 from domain.filters import Filters
 from infrastructure.lanes.lane import Lane
 from infrastructure.lanes.refusals import CallerLeft
-from infrastructure.wiring import LOOKUPS
+from infrastructure.wiring.lanes import LOOKUPS
 from tests.support.callers import Caller, Callers, Hold
 from tests.support.given import OWNER, STRANGER, created, workflow
 

@@ -26,7 +26,7 @@ from _pytest.runner import runtestprotocol
 
 OURS = ("domain", "application", "infrastructure", "tests", "workflows_testing")
 LIBRARIES = (
-    "infrastructure.wiring",
+    "infrastructure.wiring.service",
     "tests.conftest",
     "tests.support.given",
     "hypothesis.stateful",

@@ -1,0 +1,74 @@
+"""The lanes of the service, their bounds, and how the work of methods enters them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from application.draft import Done, Submission
+from application.ports import View
+from application.queries import Lookup, Page, PageRequest
+from infrastructure.identity.origin import Origins
+from infrastructure.lanes.batcher import Limits
+from infrastructure.lanes.lane import Lane
+from infrastructure.lanes.parallel import ParallelLanes
+from infrastructure.rpc.dispatch import Entrance, checked
+from infrastructure.rpc.method import LaneName
+from infrastructure.telemetry.observer import Observer
+from infrastructure.wiring.store import Store
+
+WRITES = Limits()
+LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 MiB.
+CHECKS = Limits(queue=256, queue_bytes=16_000_000, share=64, share_bytes=4_000_000, batch=1)
+LISTS = Limits(queue=1024, share=256, batch=1)
+
+STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Where callers wait for the threads that work for them."""
+
+    writes: Lane[Submission, Done]
+    lookups: Lane[Lookup, View]
+    lists: list[Lane[PageRequest, Page]]
+    checks: Lane[Callable[[], Any], Any]
+
+    @property
+    def all(self) -> list[Lane[Any, Any]]:
+        """Every lane, those first from which work goes on to others."""
+        return [self.checks, *self.lists, self.lookups, self.writes]
+
+    @property
+    def alive(self) -> bool:
+        """Whether the threads of all lanes do their work."""
+        return all(lane.alive for lane in self.all)
+
+
+@contextmanager
+def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
+    """The lanes, which are drained when the block ends."""
+    lists = [Lane(LaneName.LISTS, each.pages, LISTS, observer) for each in store.lists]
+    lookups = Lane(LaneName.LOOKUPS, store.lookups.look_up, LOOKUPS, observer)
+    writes = Lane(LaneName.WRITES, store.commands.handle, WRITES, observer)
+    checks: Lane[Callable[[], Any], Any] = Lane(LaneName.CHECKS, checked, CHECKS, observer)
+    lanes = Lanes(writes, lookups, lists, checks)
+    try:
+        yield lanes
+    finally:
+        for lane in lanes.all:
+            lane.drain()
+
+
+def entrances(lanes: Lanes) -> Mapping[LaneName, Entrance]:
+    """How the work of methods enters each lane, by the lane's name."""
+    origins = Origins()
+    return {
+        LaneName.WRITES: Entrance(
+            lanes.writes,
+            lambda command, metadata, method: Submission(command, origins.of(metadata, method)),
+            STORED_TWICE,
+        ),
+        LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, *_: lookup),
+        LaneName.LISTS: Entrance(ParallelLanes(lanes.lists), lambda page, *_: page),
+    }

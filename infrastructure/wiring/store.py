@@ -1,0 +1,90 @@
+"""The application over one database: what commands and queries work on."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+
+from application.cursors import Cursors
+from application.handler import CommandHandler
+from application.ledger import LedgerDigests
+from application.queries import Queries
+from infrastructure.eventstore.horizon import Horizon
+from infrastructure.eventstore.log import WorkflowLog
+from infrastructure.eventstore.probe import Probe
+from infrastructure.eventstore.store import PostgresEventStore
+from infrastructure.postgres.connection import BoundedConnection, with_network_guards
+from infrastructure.postgres.session import Session
+from infrastructure.postgres.watch import DatabaseWatch
+from infrastructure.readmodel.views import PostgresViews, configure_lists
+from infrastructure.settings import Settings
+from infrastructure.telemetry.events import Events
+from infrastructure.telemetry.observer import Observer
+from infrastructure.wiring.clock import now
+
+LISTS_AT_ONCE = 3  # threads, each with a connection
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + 5  # writer, lookups, readiness, and two to read events
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the lanes work on, and what readiness asks."""
+
+    commands: CommandHandler
+    lookups: Queries
+    lists: list[Queries]
+    probe: Probe
+
+
+@contextmanager
+def opened_store(
+    settings: Settings, database: str, observer: Observer, operators: Events
+) -> Iterator[Store]:
+    """The application over sessions of one database: each session is for one thread.
+
+    The sessions are closed when the block ends. Raises StoreUnavailable if the database cannot be
+    reached, and LookupError if it lacks a secret that the migrations make.
+    """
+    dsn = with_network_guards(database)
+    horizon = Horizon()
+    watch = DatabaseWatch(observer, operators)
+    with ExitStack() as stack:
+
+        def session(
+            *,
+            keeps_plans: bool = False,
+            greet: Callable[[BoundedConnection], None] = horizon.look,
+        ) -> Session:
+            opened = Session(dsn, keeps_plans=keeps_plans, greet=greet, watch=watch)
+            return stack.enter_context(closing(opened))
+
+        def queries(session: Session) -> Queries:
+            streams = PostgresEventStore(session, log, now, horizon)
+            return Queries(PostgresViews(session, streams), cursors, settings.page_size)
+
+        def bound_lists(connection: BoundedConnection) -> None:
+            horizon.look(connection)
+            configure_lists(connection)
+
+        looking = session(keeps_plans=True)
+        # These look first: they find a database that is away sooner than the log's library.
+        cursors = Cursors(_secret(looking, "cursor"), lambda: horizon.feed)
+        digests = LedgerDigests(_secret(looking, "ledger"))
+        log = stack.enter_context(closing(WorkflowLog(dsn)))
+        events = PostgresEventStore(session(keeps_plans=True), log, now, horizon, observer)
+        yield Store(
+            CommandHandler(events, digests),
+            queries(looking),
+            [queries(session(greet=bound_lists)) for _ in range(LISTS_AT_ONCE)],
+            Probe(session(), horizon, watch),
+        )
+
+
+def _secret(session: Session, name: str) -> bytes:
+    found = session.read(
+        lambda connection: connection.execute(
+            "SELECT secret FROM service_secrets WHERE name = %s", (name,)
+        ).fetchone()
+    )
+    if found is None:
+        raise LookupError(f"the database has no secret named {name}; run: workflows migrate")
+    return bytes(found[0])
