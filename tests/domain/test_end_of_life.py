@@ -52,7 +52,7 @@ def test_a_deleted_workflow_knows_when_it_was_deleted() -> None:
     assert (after.deleted_at, after.updated_at, after.created_at) == (LATER, LATER, NOW)
 
 
-@pytest.mark.parametrize("reason", ["requested", FAILURE_THRESHOLD])
+@pytest.mark.parametrize("reason", ["requested", "failure_threshold"])
 def test_terminating_again_records_nothing(reason: str) -> None:
     assert given(created(), terminated(reason)).when(terminate()) == []
 

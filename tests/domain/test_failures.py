@@ -44,7 +44,7 @@ def test_at_the_maximum_the_workflow_is_terminated() -> None:
     history = created(max_failures=2), failed(1, "first")
     assert given(*history).when(increment(job_id="second")) == [
         failed(2, "second", at=LATER),
-        terminated(FAILURE_THRESHOLD, "second", at=LATER),
+        terminated("failure_threshold", "second", at=LATER),
     ]
 
 
