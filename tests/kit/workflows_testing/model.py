@@ -100,9 +100,9 @@ class Model:
         self, workflow_id: str, user: str, key: str, asked: Request
     ) -> grpc.StatusCode | Expected:
         """A full replacement of what a workflow is, but of its kind and log retention."""
-        request = {**asked, "id": workflow_id}
-        if earlier := self.updated.get((user, key)):
-            return _repeated(earlier, request)
+        if earlier := self.updated.get((workflow_id, key)):
+            theirs = user != self.workflows[workflow_id].user
+            return NOT_FOUND if theirs else _repeated(earlier, asked)
         workflow = self.visible(workflow_id, user)
         if workflow is None:
             return NOT_FOUND
@@ -117,7 +117,7 @@ class Model:
         workflow.generation += bool(changed or revived)
         answer = self._answer(workflow, int(happened))
         if key:
-            self.updated[user, key] = (request, answer)
+            self.updated[workflow_id, key] = (asked, answer)
         return answer
 
     def build(
