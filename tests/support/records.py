@@ -11,6 +11,7 @@ from application.ports import Forgotten, RecordedEvent
 from domain.workflow import replay
 from infrastructure.eventstore.chain import verified
 from infrastructure.eventstore.log import WorkflowLog
+from infrastructure.identity.origin import CLIENTS
 from infrastructure.readmodel.rows import STATE_COLUMNS, workflow_of
 from tests.support.database import select, value
 
@@ -83,7 +84,7 @@ def _entry(recorded: RecordedEvent) -> LogEntry:
         version=recorded.version,
         position=recorded.position,
         name=recorded.event.stored_name,
-        request_id=recorded.metadata.origin.request_id,
+        request_id=recorded.metadata.origin.request_id.removeprefix(CLIENTS),
     )
 
 
