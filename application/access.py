@@ -1,25 +1,25 @@
-"""Who calls: what a verified credential says, and the roles that it can give."""
+"""The caller of a method, as its verified credential names it, and the roles of callers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Role(StrEnum):
-    """What a caller may be; the table of methods says which roles each method admits."""
+    """The roles of callers; the table of methods lists the roles that each method admits."""
 
     USER = "user"
     """Owns workflows: only those whose `user_id` is the caller's subject."""
     SERVICE = "service"
     """Another service: internal methods too, and any owner's workflows."""
     AUDITOR = "auditor"
-    """Reads the history of everybody."""
+    """Reads the history of every user's workflows."""
     ADMIN = "admin"
     """Erases, verifies and exports."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, as a verified credential says it. `token_id` is empty if it has none."""
+    """The caller, as the verified credential names it. `token_id` is empty if there is none."""
 
     issuer: str
     subject: str

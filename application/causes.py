@@ -1,4 +1,4 @@
-"""Why each event came about: the call that asked for it, or a rule that acts by itself."""
+"""The cause of each event: a call, or a rule of the service that acts without a call."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Where a page of a list ended: opaque to clients, signed, bound to user, filters and feed."""
+"""The position at which a page ended: opaque, signed, bound to user, filters and feed."""
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -30,7 +30,7 @@ class Cursors:
     """Makes and reads cursors with a secret that all processes on one database share."""
 
     def __init__(self, secret: bytes, current_feed: Callable[[], Feed]) -> None:
-        """`current_feed` returns what the positions of today's rows count in."""
+        """`current_feed` returns the feed to which the positions of the current rows belong."""
         self._secret = secret
         self._current_feed = current_feed
 
@@ -44,7 +44,7 @@ class Cursors:
     def read(self, cursor: str, user_id: str, filters: Filters) -> int:
         """The position in a cursor.
 
-        Raises InvalidFields unless it is one of ours, for this list, of today's feed.
+        Raises InvalidFields unless this service made it, for this list and for the current feed.
         """
         signed = _decoded(cursor)
         place, signature = signed[: _PLACE.size], signed[_PLACE.size :]
@@ -66,12 +66,12 @@ def form(cursor: str) -> str | None:
 
 
 def _decoded(cursor: str) -> bytes:
-    """The bytes in a cursor; none if it cannot be one of ours."""
+    """The bytes in a cursor; empty if this service cannot have made it."""
     if len(cursor) != _LENGTH:
         return b""
     try:
         signed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except ValueError:
         return b""
-    # Another spelling of the same bytes is not what we gave out.
+    # The same bytes in another base64 spelling: this service did not write it.
     return signed if urlsafe_b64encode(signed).rstrip(b"=").decode() == cursor else b""

@@ -1,4 +1,4 @@
-"""Workflows whose stored data cannot be read: found once, then answered at once for a while."""
+"""Workflows whose stored data cannot be read: found once, then refused at once."""
 
 from time import monotonic
 
@@ -9,14 +9,15 @@ ROOM = 1024  # workflows
 
 
 class KnownDamage(StoredDataDamaged):
-    """The workflow was found damaged a moment ago, and reported then."""
+    """The workflow was found damaged a short time ago; the damage was reported at that time."""
 
 
 class Damaged:
     """Remembers which workflows were found damaged. For one thread.
 
-    To find the one that spoils a batch takes many reads, which its neighbours wait for. So a
-    workflow is looked at again only after a while, when somebody may have mended it.
+    Finding the damaged workflow of a batch takes many reads, and all other commands of the batch
+    wait for them. So a damaged workflow is read again only after a while: an operator may have
+    repaired it.
     """
 
     def __init__(self, look_again_after: float = LOOK_AGAIN_AFTER) -> None:
@@ -34,7 +35,7 @@ class Damaged:
             self._until[workflow_id] = monotonic() + self._look_again_after
 
     def known(self, workflow_id: str) -> bool:
-        """Whether the workflow is not to be looked at now."""
+        """Whether the workflow must not be read now."""
         until = self._until.get(workflow_id)
         if until is None:
             return False

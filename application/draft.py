@@ -1,11 +1,11 @@
-"""What a batch of commands leads to: decided in order, recorded by nobody yet.
+"""The decisions on a batch of commands, in order. Nothing is recorded yet.
 
 A draft is pure. It is given what the store holds, decides each command on the state that the
 commands before it lead to, and gathers one change for each workflow. When the store has recorded
 the changes, `settle` gives each command its outcome.
 
-Every answer is provisional until then. It may rest on a change that the store leaves out, because
-another process was faster. Such a command has no outcome: it must be decided again.
+Every answer is provisional until then. It may depend on a change that the store leaves out, because
+another process changed the workflow first. Such a command has no outcome: it must be decided again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ class Done:
 
 
 Outcome = Done | Exception
-"""What became of a command: done, or the refusal or fault that ended it."""
+"""The outcome of a command: Done, or the exception (a refusal or a fault) that ended it."""
 
 
 class Draft:
@@ -65,7 +65,8 @@ class Draft:
     def decide(self, place: int, submission: Submission, key: LedgerKey | None) -> None:
         """Decides the command at this place of the batch; `key` is its ledger key, if any.
 
-        Whatever deciding raises is the outcome of this command alone and leaves no trace.
+        If deciding raises, the exception is the outcome of this command alone, and the draft does
+        not change.
         """
         command = submission.command
         answer: Outcome | None
@@ -112,7 +113,7 @@ class Draft:
         if key:
             request = self._digests.request(command)
             entry = LedgerEntry(command.id, request, version, done.threshold_reached)
-            change.ledger[key] = entry  # The last step that can fail is behind us.
+            change.ledger[key] = entry  # No step after this line can fail.
             self._keys.add(key)
         if events or key:
             change.workflow = after
@@ -128,7 +129,7 @@ def _repeated(entry: LedgerEntry) -> Done:
 
 
 def _placed(answer: Outcome, change: Change | None, end: int, feed: Feed) -> Outcome:
-    """The answer with its place in the feed, now that the change, if there is one, is recorded."""
+    """The answer with its feed position. Its change, if there is one, is recorded."""
     if not isinstance(answer, Done):
         return answer
     position = answer.position

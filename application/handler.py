@@ -1,8 +1,8 @@
-"""The write road: a batch of commands in, an outcome for each out.
+"""The write path: takes a batch of commands, returns an outcome for each.
 
-Load what the commands need, decide them in a draft, append what follows, settle the outcomes.
-Commands that another process overtook are tried again. If the batch fails as a whole, the command
-at fault is found by halves.
+The steps: load what the commands need, decide them in a draft, append the changes, settle the
+outcomes. Commands that another process overtook are tried again. If the whole batch fails, it is
+split into halves until the command at fault is found.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,10 +43,11 @@ class CommandHandler:
         self._damaged = Damaged() if damaged is None else damaged
 
     def handle(self, batch: Sequence[Submission]) -> list[Outcome]:
-        """Handles each command as if it had come alone, in the order given.
+        """Handles the commands in their order, each as if it were the only one.
 
-        Returns the outcomes in the order of the batch. An exception among them is the refusal or
-        fault of that one command; Contended if it was overtaken until attempts or time ran out.
+        Returns the outcomes in the order of the batch. If an outcome is an exception, it is the
+        refusal or fault of that command alone. Contended means: other processes changed the
+        workflow first in every attempt.
         """
         outcomes: dict[int, Outcome] = {}
         waiting: Waiting = dict(enumerate(batch))
@@ -61,8 +62,8 @@ class CommandHandler:
     def _attempt(self, waiting: Waiting) -> dict[int, Outcome]:
         """The outcomes of one attempt; commands to be decided again are absent.
 
-        A store that is lost is lost for all. Any other exception is the fault of some command:
-        whatever it is, halves are tried until that command stands alone.
+        If the store is lost, every command fails. Any other exception is the fault of one command:
+        halves of the batch are tried until that command is alone.
         """
         if self._damaged and (known := self._known_damage(waiting)):
             rest = {place: asked for place, asked in waiting.items() if place not in known}

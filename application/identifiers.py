@@ -1,7 +1,7 @@
-"""Ids of new workflows: each tells the bucket of its owner.
+"""Ids of new workflows: each contains the bucket of its owner.
 
-The last 12 bits of an id are a digest of the owner's user id. So one day every method can find the
-place of a workflow by its id alone, or by its user alone. Ids of before need nothing.
+The last 12 bits of an id are a digest of the owner's user id. So a later release can find the place
+of a workflow by its id alone, or by its user alone. Older ids stay valid.
 """
 
 from datetime import datetime
@@ -12,14 +12,14 @@ BUCKET_DIGITS = 3  # hexadecimal digits: 12 bits, 4096 buckets
 
 
 def bucket_of(user_id: str) -> str:
-    """The bucket of a user, as it stands at the end of an id."""
+    """The bucket of a user: the last digits of each of the user's ids."""
     return sha256(user_id.encode()).hexdigest()[:BUCKET_DIGITS]
 
 
 def workflow_id(user_id: str, moment: datetime, randomness: bytes) -> str:
     """A UUID of version 7 as text, with the owner's bucket in its last 12 bits.
 
-    It begins with the moment, in milliseconds, so that ids of a time lie side by side in an
+    It begins with the time in milliseconds, so that ids made at the same time are neighbours in an
     index. `randomness` is RANDOM_BYTES random bytes.
     """
     time = f"{int(moment.timestamp() * 1000):012x}"

@@ -1,7 +1,7 @@
-"""Commands that happen once: which key they carry, what they asked, how a repeat is answered.
+"""Commands that happen once: their keys, the digests of their requests, the answer to a repeat.
 
-The ledger holds keyed digests only. Without the secret of the database, nobody can tell from them
-which user, which key or which content they stand for, nor test a guess.
+The ledger holds keyed digests only. Without the secret of the database, nobody can learn the user,
+the key or the content from them, or test a guess.
 """
 
 import hmac
@@ -69,11 +69,11 @@ def idempotency_key(command: Command) -> str:
 def check_repeat(
     entry: LedgerEntry, request: bytes, command: Command, stream: Stream | None
 ) -> None:
-    """Makes sure that a repeat may be answered from the ledger; `request` is its digest.
+    """Checks that a repeat may be answered from the ledger; `request` is its digest.
 
     Raises WorkflowNotFound for another owner, else IdempotencyKeyReused for another request.
     """
-    if stream is not None:  # A Create repeats under a new id. Its key is its own user's anyway.
+    if stream is not None:  # A repeated Create carries a new id. Its key already contains the user.
         owner = stream.state(command.id).user_id
         if command.user_id not in ("", owner):
             raise WorkflowNotFound(command.id)

@@ -1,4 +1,4 @@
-"""What the application needs of the world: an event store, and views of current workflows."""
+"""The ports of the application: an event store, and views of current workflows."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ class StoreUnavailable(Exception):
     """The store cannot serve now; nothing was recorded.
 
     The text is a sentence for callers, without its full stop. `reason` is a word for machines;
-    `retry` is true if the same may work soon. `lasting` is true if the whole service is concerned,
-    and it does not pass by itself. `why` is for those who run the service only.
+    `retry` is true if the same may work soon. `lasting` is true if the whole service is affected
+    and an operator must act. `why` is for operators only; clients never see it.
     """
 
     def __init__(
@@ -38,12 +38,12 @@ class StoreUnavailable(Exception):
 class OutcomeUnknown(Exception):
     """The store was lost while it appended and did not come back in time to be asked.
 
-    What was asked may have happened; a retry with the same key is settled by the ledger.
+    The commands may have been recorded. A retry with the same key is safe: the ledger answers it.
     """
 
 
 class AppendRefused(Exception):
-    """The store cannot hold what it was given; trying the same again would fail again."""
+    """The store cannot hold the value; the same append would fail again."""
 
 
 class StoredDataDamaged(Exception):
@@ -51,7 +51,7 @@ class StoredDataDamaged(Exception):
 
 
 class SearchTooBroad(Exception):
-    """Filters that are met too seldom among too many workflows to be answered in time."""
+    """The filters match so few of so many workflows that the page cannot be found in time."""
 
 
 OTHER_BYTES = 256
@@ -59,7 +59,7 @@ OTHER_BYTES = 256
 
 
 class Forgotten:
-    """Stands for what was recorded and later forgotten: its content no longer exists anywhere."""
+    """Stands for content that was recorded and later erased: it exists nowhere any more."""
 
 
 FORGOTTEN = Forgotten()
@@ -67,9 +67,9 @@ FORGOTTEN = Forgotten()
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What a position counts in: one feed of one epoch, written "number/epoch".
+    """The feed to which a position belongs: one feed of one epoch, written "number/epoch".
 
-    An epoch begins with a new database, and with a restore or a failover that lost something.
+    An epoch begins with a new database, and with a restore or a failover that lost events.
     Positions of two epochs cannot be compared. There is one feed today, number 0.
     """
 
@@ -81,15 +81,16 @@ class Feed:
 
 
 NO_FEED = Feed(0)
-"""Before the store was reached for the first time."""
+"""The feed before the first connection to the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asked for an event and how to find the call again; never taken from a request's body.
+    """Who caused an event, and how to find the call in logs; never taken from a request's body.
 
-    `actor` is who was authenticated, `acted_for` on whose behalf (empty: on its own), `method` the
-    method that was called (empty: none). A rule that acts by itself is the actor `policy:NAME`.
+    `actor` is the authenticated caller. `acted_for` is the user on whose behalf it acted; empty if
+    it acted for itself. `method` is the method that was called; empty if there was none. The actor
+    of a rule is `policy:NAME`.
     """
 
     actor: str
@@ -101,11 +102,11 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A workflow as it stands: its state, how many events it has, where the last one is.
+    """The current state of a workflow, the count of its events, and the position of the last one.
 
     `position` is the feed position of that event; `digest` is the SHA-256 of its stored bytes.
     `rebuilt` is true if it was folded from events: its row was missing or of another shape.
-    The state is FORGOTTEN if the content of any of its events was forgotten.
+    The state is FORGOTTEN if the content of any of its events was erased.
     """
 
     workflow: Workflow | Forgotten
@@ -122,14 +123,14 @@ class Stream:
 
 
 LedgerKey = NewType("LedgerKey", bytes)
-"""Makes a command happen once: a digest of 32 bytes of whose key it is, for what, and the key."""
+"""A ledger key, which makes a command happen once: a digest of owner, purpose and key."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """What a command with a key was, and how it was answered; `position` is 0 until appended.
+    """The request and the answer of a command with a key; `position` is 0 until it is appended.
 
-    `request_digest` tells one request from another without holding any of its content.
+    `request_digest` differs if the request differs, and holds none of its content.
     """
 
     workflow_id: str
@@ -141,7 +142,7 @@ class LedgerEntry:
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """A decided event that is not stored yet, and why it came about.
+    """A decided event that is not stored yet, and its cause.
 
     `policy` names the rule that caused it, empty if a command did; then `preceding_version` is
     the version of the event that the rule followed from, 0 if there is none.
@@ -156,7 +157,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class EventMetadata:
-    """Why a stored event came about; see Origin and NewEvent."""
+    """The cause of a stored event; see Origin and NewEvent."""
 
     origin: Origin
     idempotency_key: str
@@ -170,7 +171,7 @@ class RecordedEvent:
 
     `recorded_at` is when the server that recorded it did so, by its own clock, in UTC. `digest` is
     the SHA-256 of the stored bytes, which hold `previous`, the digest of the workflow's event
-    before (empty for the first). Event and metadata are forgotten together, or neither is.
+    before (empty for the first). Event and metadata are erased together, or neither is.
     """
 
     workflow_id: str
@@ -185,7 +186,7 @@ class RecordedEvent:
 
 @dataclass(slots=True)
 class Change:
-    """All that one batch does to one workflow: recorded whole, or not at all.
+    """All changes of one batch to one workflow: all are recorded, or none.
 
     `base` is the stream that it was decided on, None for a new workflow; `workflow` is the state
     after its events. A change may consist of ledger entries alone.
@@ -221,18 +222,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The streams and ledger entries that were found; what is missing does not exist."""
+    """The streams and ledger entries that were found; the others do not exist."""
 
     streams: Mapping[str, Stream]
     ledger: Mapping[LedgerKey, LedgerEntry]
 
 
 class EventStore(Protocol):
-    """Where the truth is."""
+    """The event store: the source of truth."""
 
     @property
     def current_feed(self) -> Feed:
-        """What the positions of the last load or append count in."""
+        """The feed to which the positions of the last load or append belong."""
         ...
 
     def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
@@ -248,7 +249,7 @@ class EventStore(Protocol):
         Returns the feed position at which each workflow's change ends; the events of one
         change stand one after the other. A change is left out if
         its stream has moved on or one of its keys is taken: decide it again. Positions are
-        gapless and in commit order. What is returned is durable.
+        gapless and in commit order. When this returns, the changes are durable.
 
         Raises StoreUnavailable (nothing recorded), OutcomeUnknown, or AppendRefused. Any other
         exception is raised before anything is recorded.
@@ -258,7 +259,7 @@ class EventStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A workflow as readers see it, `version` events into its stream."""
+    """A workflow as readers see it, after the first `version` events of its stream."""
 
     id: str
     workflow: Workflow
@@ -301,7 +302,7 @@ class Slice(NamedTuple):
 
 
 class WorkflowViews(Protocol):
-    """Current workflows. What a committed append did is visible to every later call.
+    """Views of current workflows. Every later call sees what a committed append changed.
 
     Each method raises StoreUnavailable.
     """
@@ -309,8 +310,8 @@ class WorkflowViews(Protocol):
     def get(self, ids: Collection[str]) -> Mapping[str, View | Unread]:
         """The workflows of these ids by id, deleted ones too; missing ids are absent.
 
-        Workflows that are too large to be read together are UNREAD; one that is asked for alone
-        is always read.
+        A workflow that is too large to be read with others is UNREAD; if one id is asked for alone,
+        it is always read.
         """
         ...
 
@@ -319,8 +320,8 @@ class WorkflowViews(Protocol):
     ) -> Slice:
         """A user's workflows that meet the filters, newest first, created before a position.
 
-        At most `limit` of them, and no more than fit into `room` bytes; the first one fits
-        whatever its size. A workflow takes its name, its payload and OTHER_BYTES. Raises
+        At most `limit` of them, and no more than fit into `room` bytes; the first one is always
+        included, whatever its size. A workflow takes its name, its payload and OTHER_BYTES. Raises
         SearchTooBroad if they cannot be found within a reasonable number of rows or time.
         """
         ...

@@ -22,7 +22,7 @@ from domain.filters import Filters
 from domain.workflow import visible
 
 MAX_PAGE_BYTES = 3 * 1024 * 1024
-"""The most that a page holds, unless its first workflow is larger: clients accept 4 MiB."""
+"""The most bytes of a page, unless its first workflow is larger. Clients accept 4 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +91,9 @@ class Queries:
     def look_up(self, batch: Sequence[Lookup]) -> Iterator[View | Exception]:
         """The workflows, read together; WorkflowNotFound for one that a caller may not see.
 
-        Large ones are read one by one, each when its turn comes, so that no more of them are held
-        than one. A workflow that cannot be read is the fault of its own lookups alone, whatever
-        the exception is. Raises StoreUnavailable if the store is lost.
+        Large ones are read one by one, so that memory holds only one of them at a time. If a
+        workflow cannot be read, only the lookups of that workflow fail. Raises StoreUnavailable if
+        the store is lost.
         """
         found = self._read({lookup.workflow_id for lookup in batch})
         for lookup in batch:
@@ -120,7 +120,7 @@ class Queries:
         return {**self._read(set(every[:middle])), **self._read(set(every[middle:]))}
 
     def pages(self, batch: Sequence[PageRequest]) -> list[Page | Exception]:
-        """The pages, one after the other: InvalidFields for a cursor of another list,
+        """The pages, one after the other. A result is InvalidFields for a cursor of another list,
         SearchTooBroad for filters that would take too long, StoredDataDamaged if a workflow
         on the page cannot be read.
 

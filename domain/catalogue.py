@@ -1,7 +1,8 @@
 """The kinds of workflows, and the statuses of their builds, that an installation knows.
 
-A catalogue is a value: whoever makes a command gives it the catalogue of the day. A workflow stays
-what it was created as if the catalogue changes: it may have a kind or a status that is not in it.
+A catalogue is a value: the caller that makes a command passes the current catalogue. A change of
+the catalogue does not change existing workflows: a workflow may have a kind or a build status that
+the catalogue does not know any more.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Protocol
 MAX_PAYLOAD_BYTES = 1024 * 1024
 """The most bytes of a payload in UTF-8."""
 MAX_NESTING = 64
-"""How many objects and arrays of a payload may stand inside one another, the outermost included."""
+"""The deepest nesting of objects and arrays in a payload; the outermost one counts."""
 
 
 class PayloadCheck(Protocol):
@@ -24,9 +25,9 @@ class PayloadCheck(Protocol):
 class Kind:
     """What a workflow of one kind needs.
 
-    `check` checks the form of a payload, and what it holds by the schema of the kind; `fits` the
-    latter alone, if the form is known to be right.
-    `log_retention` holds for a request that does not say whether logs are kept.
+    `check` checks the form of a payload and checks it against the schema of the kind. `fits` checks
+    the schema alone; the form must have been checked before. `log_retention` is the default if a
+    request does not set it.
     """
 
     check: PayloadCheck
@@ -65,13 +66,13 @@ class Catalogue:
         return known.check(payload) if known else self.form(payload)
 
     def new_payload(self, payload: str, kind: str) -> str | None:
-        """A payload, whose form is right, in place of another one of a workflow of this kind."""
+        """A new payload, whose form is right, for an existing workflow of this kind."""
         if kind not in self.kinds:
             return f"cannot change: the kind {kind} is not known any more; the old one is accepted"
         return self.kinds[kind].fits(payload)
 
     def keeps_logs(self, kind: str) -> bool:
-        """Whether logs are kept if a request of this kind does not say it."""
+        """Whether logs of this kind are kept if the request does not set it."""
         return self.kinds[kind].log_retention
 
 

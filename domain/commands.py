@@ -1,4 +1,4 @@
-"""What may be asked of a workflow. A command that exists is within all bounds.
+"""The commands that change a workflow. A command that exists is within all bounds.
 
 Each command carries its time, its ids and, if it needs one, the catalogue: deciding it needs no
 clock and no setting. Making one with a bad field raises InvalidFields, which names every bad field
@@ -106,7 +106,7 @@ class UpdateBuildStatus:
 class IncrementFailures:
     """Count a failed job, once for each `job_id` unless it is empty.
 
-    `terminate_at_threshold` says whether the failure that reaches the maximum also terminates the
+    If `terminate_at_threshold` is true, the failure that reaches the maximum also terminates the
     workflow. An empty `user_id` stands for any owner.
     """
 

@@ -20,7 +20,7 @@ class WorkflowError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A field that is outside its bounds. `reason` says how, and what would be accepted."""
+    """A field that is outside its bounds. `reason` tells what is wrong and what is accepted."""
 
     field: str
     reason: str
@@ -43,7 +43,7 @@ class WorkflowNotFound(WorkflowError):
 
 
 class WorkflowExists(WorkflowError):
-    """Another workflow has the id that a new one was given."""
+    """The id of the new workflow belongs to another workflow."""
 
     def __init__(self, workflow_id: str) -> None:
         self.workflow_id = workflow_id

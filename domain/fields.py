@@ -1,6 +1,6 @@
 """The bounds of each field.
 
-A check returns None, or what is wrong with the value and what would be accepted.
+A check returns None if the value is valid. Otherwise it returns what is wrong and what is accepted.
 """
 
 import re
@@ -20,7 +20,7 @@ _INVISIBLE = (
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 INVISIBLE_CHARACTER = re.compile(f"[{_INVISIBLE}]")
-"""What Unicode lets a reader ignore: its property Default_Ignorable_Code_Point."""
+"""Characters with Unicode's property Default_Ignorable_Code_Point: they may be invisible."""
 # The braille blank and the interlinear marks are drawn as nothing too, though not ignorable.
 _VISIBLE_CHARACTER = re.compile(rf"[^\s{_INVISIBLE}\u2800\ufff9-\ufffb]")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
@@ -29,14 +29,14 @@ Check = tuple[str, str | None]
 
 
 def refuse_invalid(*checks: Check) -> None:
-    """Raises InvalidFields with every field that has a complaint."""
+    """Raises InvalidFields, which names every invalid field, if there is one."""
     for _, complaint in checks:
         if complaint is not None:
             raise InvalidFields(violations(checks))
 
 
 def violations(checks: Iterable[Check]) -> list[Violation]:
-    """The checks that have a complaint, as violations."""
+    """The failed checks, as violations."""
     return [Violation(field, complaint) for field, complaint in checks if complaint]
 
 

@@ -29,8 +29,8 @@ def folded(text: str) -> str:
 class Filters:
     """Filters of ListWorkflows, all of which must hold; an empty or 0 one does not filter.
 
-    `query` is part of the name, compared as `folded` says, without wildcards. Intervals are in
-    minutes.
+    `query` is part of the name. Both are compared after `folded`; there are no wildcards. Intervals
+    are in minutes.
     """
 
     query: str = ""
@@ -59,7 +59,7 @@ class Filters:
         )
 
     def _empty_range(self) -> str | None:
-        # An interval_min that no workflow could have is named itself; nothing is good beside it.
+        # An invalid interval_min is named itself; comparing it with interval_max has no sense then.
         if 0 < self.interval_max < self.interval_min <= fields.MAX_INTERVAL:
             return f"is below interval_min; {self.interval_min} or more, or 0 is accepted"
         return None

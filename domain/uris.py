@@ -31,10 +31,10 @@ _USER_LIKE_A_HOST = re.compile(r"[^:]*\.[^:]*(?::.*)?|[^:]*:[0-9]*")
 
 
 def uri(text: str) -> str | None:
-    """An absolute URI. Returns what is wrong and what would be accepted; None if it is one.
+    """Checks an absolute URI. Returns what is wrong and what is accepted; None if it is valid.
 
-    Beyond the grammar, a host must be a name of the DNS or an IP address in its usual form, and
-    nothing before or behind it may look like a host to a reader that splits the text elsewhere.
+    Beyond the grammar, a host must be a name of the DNS or an IP address in its usual form, and no
+    other part of the text may look like a host to a program that splits the text differently.
     """
     found = _URI.match(text)
     if found is None:
@@ -87,7 +87,7 @@ def _port(port: str | None) -> str | None:
 
 
 def _one_host(text: str, found: re.Match[str]) -> str | None:
-    """Nothing beside the host that another reader could take for it."""
+    """Checks that no other part of the text could be taken for the host."""
     if "@" not in text:
         return None
     user = found["user"]

@@ -42,7 +42,7 @@ from domain.fields import refuse_invalid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workflow:
-    """A workflow as its events left it. `interval` is in minutes."""
+    """The state of a workflow after its events. `interval` is in minutes."""
 
     user_id: str
     name: str
@@ -79,7 +79,7 @@ def visible(workflow: Workflow | None, workflow_id: str, user_id: str) -> Workfl
 
 
 def decide(workflow: Workflow | None, command: Command) -> Sequence[WorkflowEvent]:
-    """The events that follow from a command; none if it asks for what already is.
+    """The events that follow from a command; none if the command changes nothing.
 
     Raises a WorkflowError if the command is refused.
     """
@@ -181,7 +181,7 @@ def _increment(workflow: Workflow, command: IncrementFailures) -> Sequence[Workf
 def evolve(workflow: Workflow | None, event: WorkflowEvent) -> Workflow:
     """The workflow after an event.
 
-    Raises ValueError if the event cannot follow: `decide` recorded no such history.
+    Raises ValueError if the event cannot follow this state: `decide` never makes such a history.
     """
     if isinstance(event, Created):
         return _created(workflow, event)
@@ -234,7 +234,7 @@ def _created(workflow: Workflow | None, event: Created) -> Workflow:
 
 
 def replay(history: Iterable[WorkflowEvent], workflow: Workflow | None = None) -> Workflow | None:
-    """The workflow after these events, oldest first; None if it never was created."""
+    """The workflow after these events, oldest first; None if there are no events."""
     for event in history:
         workflow = evolve(workflow, event)
     return workflow

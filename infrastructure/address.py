@@ -4,7 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 
 DEFAULT_ADDRESS = "127.0.0.1:50052"
-"""Where the service listens unless a setting says otherwise; clients look for it there."""
+"""The default address of the service, for the server and for clients."""
 
 _LAST_PORT = 65535
 
@@ -29,7 +29,7 @@ class Address:
         host, _, port = text.rpartition(":")
         bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
         is_host = bool(bare) and not set("/[] ") & set(bare) and (bare != host or ":" not in host)
-        # A port above the last would be taken modulo 65536 by gRPC.
+        # gRPC takes a port above 65535 modulo 65536.
         if not is_host or not (port.isascii() and port.isdecimal()) or int(port) > _LAST_PORT:
             raise NoAddress(text)
         return cls(bare, int(port))

@@ -17,17 +17,17 @@ import msgspec
 from domain.catalogue import MAX_NESTING, MAX_PAYLOAD_BYTES
 
 MAX_DIGITS = 4096
-"""The most digits of a number in a row: Python reads integers of at most 4300."""
+"""The most consecutive digits of a number: Python reads integers of at most 4300."""
 LARGE = 16 * 1024
-"""From how many bytes on a payload is read as text, and its objects are built only if need be."""
+"""A payload of at least this many bytes is checked as text; objects are built only if needed."""
 FEW = 50_000
-"""Up to how many quotes and braces names are looked at one by one, rather than built."""
+"""With at most this many quotes and braces, names are compared one by one, without building."""
 NOT_BUILT = object()
 
 _WHITESPACE = " \t\r\n"
 _syntax = msgspec.json.Decoder(msgspec.Raw)
 _values = msgspec.json.Decoder()
-# Reads a number that no float can hold as infinity, which no schema takes for a number.
+# Reads a number too large for a float as infinity; no schema accepts that as a number.
 _values_with_infinity = msgspec.json.Decoder(float_hook=float)
 _ALL_BUT_STRUCTURE = b" \t\r\n,.+-0123456789eEtrufalsn"
 _ALL_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
@@ -43,7 +43,7 @@ _LONE_SURROGATE = re.compile(
 
 
 def form(payload: str) -> str | None:
-    """What is wrong with the form of a payload and what would be accepted; None if it is right."""
+    """What is wrong with the form of a payload and what is accepted; None if it is right."""
     return examined(payload)[0]
 
 
@@ -97,7 +97,7 @@ def built(payload: str | msgspec.Raw) -> Any:
 
 
 def _broken(payload: str, complaint: str) -> str:
-    """Where the text stops being JSON."""
+    """The place of the first error in the JSON text."""
     if found := _MALFORMED.fullmatch(complaint):
         what = found["what"]
         place = len(payload.encode()[: int(found["byte"])].decode(errors="ignore"))
@@ -131,7 +131,7 @@ def _has_a_long_number(payload: str) -> bool:
 def _nesting(structure: bytes) -> int:
     """How deep brackets and braces stand inside one another.
 
-    Each one is a bit, 1 opens and 0 closes, and eight of them are looked up at once.
+    Each bracket is a bit: 1 opens, 0 closes. Eight bits are looked up at once.
     """
     bits = structure.translate(_AS_BITS, b":")
     bits += b"0" * (-len(bits) % 8)
@@ -144,7 +144,7 @@ def _nesting(structure: bytes) -> int:
 
 @cache
 def _byte_tables() -> tuple[bytes, bytes]:
-    """For each byte of eight steps: where they lead (signed), and the highest point on the way."""
+    """For each byte of eight steps: the change of depth (signed), and the greatest depth within."""
     nets, peaks = bytearray(), bytearray()
     for byte in range(256):
         heights = list(accumulate(1 if byte >> bit & 1 else -1 for bit in range(7, -1, -1)))
@@ -156,8 +156,8 @@ def _byte_tables() -> tuple[bytes, bytes]:
 def _lost_a_name(payload: str, document: Any) -> bool:
     """Whether an object has a name twice.
 
-    A builder keeps one of two members with the same name, so that fewer colons come out than went
-    in. A colon that is spelled as an escape comes out as a colon.
+    The builder keeps one of two members with the same name, so its output has fewer colons than its
+    input. An escaped colon in the input is a plain colon in the output.
     """
     colons = payload.count(":")
     if "\\u003" in payload:
@@ -167,7 +167,7 @@ def _lost_a_name(payload: str, document: Any) -> bool:
 
 
 def _repeated_name(payload: str) -> str | None:
-    """The first name that is twice in one object, found by looking at names and braces alone."""
+    """The first name that is twice in one object, found by reading names and braces only."""
     objects: list[set[str]] = []
     for token in _NAME_OR_BRACE.finditer(payload):
         if token[0] == "{":

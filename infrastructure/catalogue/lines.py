@@ -1,4 +1,4 @@
-"""Where a value stands in TOML text. The parser tells it of broken text only."""
+"""The line of a value in TOML text. The parser tells the line only if the text is broken."""
 
 import re
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ _KEY = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 def line_of(text: str, path: Sequence[str | int]) -> int | None:
     """The line, from 1, of the value at a path or of the nearest value around it; None if unknown.
 
-    Items of arrays and members of inline tables are found where their array or table begins.
+    For an item of an array or a member of an inline table, it is the line at which the array or
+    table begins.
     """
     wanted = [str(step) for step in path]
     table: list[str] = []

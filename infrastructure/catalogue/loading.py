@@ -1,4 +1,4 @@
-"""A catalogue from a TOML file, or the one of this package; a wrong file is refused in words."""
+"""Loads a catalogue from a TOML file, or the default one; explains what is wrong with a file."""
 
 import re
 import tomllib
@@ -59,7 +59,7 @@ _RIGHT = {
 
 
 class CatalogueRefused(Exception):
-    """A file is no catalogue; the message says where, what is wrong, and what is accepted."""
+    """A file is no catalogue; the message has the line, what is wrong, and what is accepted."""
 
     def __init__(self, source: str, line: int | None, complaint: str) -> None:
         place = source if line is None else f"{source}, line {line}"
@@ -118,7 +118,7 @@ def _schema(
 
 
 def _reason(refused: ValidationError) -> str:
-    """What is wrong in a schema, and what is right if the keyword is one that is often mistaken."""
+    """What is wrong in a schema; for keywords that are often used wrongly, also what is right."""
     first, _, _ = refused.message.partition("\n")
     place = ".".join(map(str, refused.instance_path))
     keyword = str(refused.instance_path[-1]) if refused.instance_path else ""

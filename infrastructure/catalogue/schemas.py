@@ -10,7 +10,7 @@ from domain import uris
 from infrastructure.catalogue.form import LARGE, NOT_BUILT, built, examined
 from infrastructure.catalogue.sentences import sentence
 
-# With no other keyword than these, a schema says nothing of members that it does not name.
+# If a schema has only these keywords, it does not constrain members that it does not name.
 _ABOUT_NAMED_MEMBERS = {
     *("$schema", "$id", "$comment", "title", "description", "default", "examples", "deprecated"),
     *("type", "properties", "required"),
@@ -25,7 +25,7 @@ class PayloadSchema:
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Raises jsonschema_rs.ValidationError if `schema` is no JSON Schema that can be used.
 
-        Schemas elsewhere are not fetched, and patterns take time that is linear in the text.
+        References to other documents are not fetched. Patterns take linear time.
         """
         self._schema = schema
         self._validator = Draft202012Validator(
@@ -39,7 +39,7 @@ class PayloadSchema:
         self._members = _members(schema) if schema.keys() <= _ABOUT_NAMED_MEMBERS else None
 
     def check(self, payload: str) -> str | None:
-        """What is wrong with a payload and what would be accepted; None if it is right."""
+        """What is wrong with a payload and what is accepted; None if it is right."""
         complaint, document = examined(payload)
         if complaint is not None:
             return complaint
@@ -80,7 +80,7 @@ def _members(schema: Mapping[str, Any]) -> msgspec.json.Decoder[msgspec.Struct]:
 
 
 def _needed(member: msgspec.Raw, schema: Any) -> Any:
-    """A member's value; an empty one in place of an array or object that the schema refuses."""
+    """A member's value. If the schema refuses an array or object, an empty one takes its place."""
     kind, empty = _EMPTY.get(bytes(member)[:1], ("", None))
     accepted = schema.get("type") if isinstance(schema, Mapping) else None
     if kind and accepted and kind not in (accepted if isinstance(accepted, list) else [accepted]):

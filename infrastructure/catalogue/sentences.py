@@ -1,4 +1,4 @@
-"""What a violation of a JSON Schema says to people: what is wrong, and what would be accepted."""
+"""Sentences about violations of a JSON Schema: what is wrong, and what is accepted."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -39,9 +39,9 @@ _ACCEPTED: Mapping[type[_Kind], Callable[[Any], str]] = {
 
 
 def sentence(error: ValidationError, schema: Mapping[str, Any]) -> str:
-    """The violation, beginning with a verb whose subject is the document.
+    """The violation as a sentence. It begins with a verb; its subject is the document.
 
-    What would be accepted is the `description` of the violated part of the schema, if it has one.
+    What is accepted is the `description` of the violated part of the schema, if it has one.
     """
     part = _part(schema, error.schema_path[:-1])
     place = _place(error.instance_path)
@@ -93,7 +93,7 @@ def _inside(place: str) -> str:
 
 
 def _value(place: str, value: Any) -> str:
-    """What stands at a place; a text is not repeated, because it may be a secret."""
+    """The value at a place. A text is not shown, because it may be a secret."""
     if isinstance(value, str) and value:
         return f"{_article(place)} that does not fit"
     return f"the {place} {_shown(value)}" if place else f"the value {_shown(value)}"

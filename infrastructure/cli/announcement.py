@@ -1,4 +1,4 @@
-"""The block that `workflows serve` prints when it is ready: where it is, and what to do next."""
+"""The block that `workflows serve` prints when it is ready: its addresses, and what to do next."""
 
 import shlex
 from importlib.metadata import PackageNotFoundError, version
@@ -63,5 +63,5 @@ def _seed(address: str) -> str:
 def _version() -> str:
     try:
         return version("workflows-service")
-    except PackageNotFoundError:  # The sources run without being installed.
+    except PackageNotFoundError:  # The service runs from sources that are not installed.
         return "from sources"

@@ -24,7 +24,7 @@ _INTERRUPTED = 130  # exit code, as shells have it for Ctrl-C
 
 def app() -> typer.Typer:
     """The command line as an application."""
-    # Plain help: rich would cut and fold it off a terminal, and take [brackets] for markup.
+    # Plain help: without a terminal, rich would cut and fold it, and read [brackets] as markup.
     commands = typer.Typer(
         cls=Commands,
         help=_HELP,
@@ -98,7 +98,7 @@ def _run(group: TyperGroup, arguments: Sequence[str]) -> int:
         return MISUSED
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
-    except BrokenPipeError:  # The reader of our output has seen enough.
+    except BrokenPipeError:  # The reader of our output has closed the pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return REFUSED
     except Exception as fault:

@@ -60,7 +60,7 @@ def call(
     found = method_named(method)
     message = _message(found.input_type, request)
     sent = [_pair(given) for given in metadata or ()]
-    # Imported here, so that what is wrong with the request is said without waiting for gRPC.
+    # Imported here, so that a wrong request is refused without waiting for gRPC's import.
     from workflows.workflows_pb2_grpc import WorkflowsServiceStub  # noqa: PLC0415 - as above
 
     from infrastructure.client.channel import connected, trailing_of  # noqa: PLC0415 - as above

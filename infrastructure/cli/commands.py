@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Where a command stands, and what it does in one line."""
+    """The module of a command, and what the command does in one line."""
 
     module: str
     summary: str

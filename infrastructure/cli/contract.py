@@ -56,7 +56,7 @@ def _type_with_fields(field: FieldDescriptor) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Comments:
-    """What the contract says about methods, messages and fields, by their full names."""
+    """The contract's comments on methods, messages and fields, by their full names."""
 
     texts: Mapping[str, str]
 

@@ -12,7 +12,7 @@ GRPC: Mapping[str, str] = {
     # of gRPC's own do, and wake them for each (DECISIONS.md).
     "GRPC_EXPERIMENTS": "-event_engine_listener",
 }
-"""How this service wants gRPC; what the environment says itself stands."""
+"""gRPC's settings for this service. A variable that is set already keeps its value."""
 
 
 def main() -> None:

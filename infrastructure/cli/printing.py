@@ -1,7 +1,7 @@
-"""How commands print: wrapped on a terminal, whole elsewhere; text of others made harmless.
+"""How commands print: wrapped on a terminal, not wrapped elsewhere, without control characters.
 
-Nothing is read as markup. Off a terminal nothing is cut or folded; on one, a table that does not
-fit gives way to a list.
+Nothing is read as markup. Without a terminal nothing is cut or folded. On a terminal, a table that
+does not fit is printed as a list.
 """
 
 import sys
@@ -18,7 +18,7 @@ _UNBOUNDED = 1_000_000  # columns
 
 
 def console(*, errors: bool = False) -> "Console":
-    """A console on stdout, or on stderr for what is not the answer."""
+    """A console on stdout for answers, or on stderr for everything else."""
     from rich.console import Console  # noqa: PLC0415 - commands start faster without it
 
     stream = sys.stderr if errors else sys.stdout

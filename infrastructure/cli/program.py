@@ -23,7 +23,7 @@ def program() -> str:
 def typable(text: str, commands: Iterable[str]) -> str:
     """The text with every `workflows COMMAND` in it as the user can type it.
 
-    Other rooms write the bare name, because they do not know how the program was started.
+    Other modules write the bare name, because they do not know how the program was started.
     """
     name = program()
     pattern = rf"(?<![\w./-]){NAME}(?= (?:{'|'.join(commands)})\b)"

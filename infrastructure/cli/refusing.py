@@ -15,7 +15,7 @@ class CommandFailed(Exception):
     """Ends a command; `app.py` shows the failure, as text or as JSON."""
 
     def __init__(self, failure: Failure, exit_code: int = REFUSED, heading: str = "") -> None:
-        """`heading` is the name of a call's status, which people see before all else."""
+        """`heading` is the name of a call's status, which is shown first."""
         super().__init__(failure.message)
         self.failure = failure
         self.exit_code = exit_code
@@ -34,7 +34,7 @@ def misused(message: str) -> NoReturn:
 
 @contextmanager
 def refusals(*kinds: type[Exception]) -> Iterator[None]:
-    """Ends the command if one of these is raised in the block; its text must be fit to be read."""
+    """Ends the command if one of these is raised in the block; users see its text."""
     try:
         yield
     except kinds as refused:

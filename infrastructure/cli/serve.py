@@ -38,4 +38,4 @@ def serve(as_json: Json = False, **given: Any) -> None:
                 lambda serving: announce(serving, monotonic() - began, as_json=as_json),
             )
     finally:
-        lines.flush()  # What happened stands above what is said about it.
+        lines.flush()  # Log lines come before the message about them.

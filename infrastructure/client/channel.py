@@ -7,9 +7,9 @@ import grpc
 
 from infrastructure.client.target import is_loopback
 
-# A service that just started is found soon: gRPC's own pauses grow to two minutes.
+# Reconnects soon to a service that just started: gRPC's own pauses grow to two minutes.
 _OPTIONS = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500))
-# gRPC obeys http_proxy even for 127.0.0.1, where a proxy would look on its own machine.
+# gRPC uses http_proxy even for 127.0.0.1, but the proxy's 127.0.0.1 is another machine.
 _NO_PROXY = ("grpc.enable_http_proxy", 0)
 
 

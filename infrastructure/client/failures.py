@@ -1,4 +1,4 @@
-"""A failure as data, whatever it comes from: a call's status, or a command that cannot go on."""
+"""A failure as data: a call's status, or a command that cannot go on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ Detail = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What went wrong. `code` is a status's name or our own; `hint` says what to do next."""
+    """What went wrong. `code` is a status's name or our own; `hint` is what to do next."""
 
     code: str
     message: str

@@ -15,7 +15,7 @@ from infrastructure.client.failures import Detail, Failure
 from infrastructure.client.target import DEFAULT_TARGET, is_loopback
 from infrastructure.contract import DETAILS_KEY
 
-# In the order in which gRPC reads them; the first that is set counts.
+# In the order in which gRPC reads them; it uses the first that is set.
 _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 
 
@@ -29,7 +29,7 @@ def failure_of(error: grpc.RpcError, target: str) -> Failure:
 
 
 def _details(call: grpc.Call) -> Iterator[Detail]:
-    """The details that can be read; without the others, code and message still stand."""
+    """The details that can be read; the others are left out."""
     for key, value in call.trailing_metadata() or ():
         if key == DETAILS_KEY and isinstance(value, bytes):
             with suppress(DecodeError):

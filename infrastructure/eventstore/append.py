@@ -69,7 +69,7 @@ class _Events:
         self.stored: list[bytes] = []
         self._length = 0
         self._now = now
-        # One call for all: random bytes cost more by the call than by the byte.
+        # One call for all salts: a call costs more than its bytes.
         self._salts = secrets.token_bytes(stored_form.SALT_BYTES * count)
 
     def record(self, change: Change) -> bytes:
@@ -101,7 +101,7 @@ def _entries(change: Change, before: int) -> Iterator[Record]:
     """A change's ledger entries; `before` is how many events of the append precede its own."""
     end = before + len(change.events)
     for key, entry in change.ledger.items():
-        # Positions of what is already recorded are known; those of new events are offsets still.
+        # Positions of recorded events are known; those of new events are still offsets.
         place = "position" if entry.version == change.base_version else "offset"
         yield {
             place: change.position(entry.version, end),

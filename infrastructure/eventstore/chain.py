@@ -1,4 +1,4 @@
-"""The chain of a workflow's events: what proves that none was altered, removed or put elsewhere."""
+"""The chain of a workflow's events: what proves that none was changed, removed or moved."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,12 +6,13 @@ from application.ports import RecordedEvent, StoredDataDamaged
 
 
 def verified(events: Iterable[RecordedEvent]) -> Iterator[RecordedEvent]:
-    """All events of one workflow, oldest first, as they are, each after it was verified.
+    """All events of one workflow, oldest first, unchanged; each is verified before it is passed on.
 
-    Reading an event hashed its bytes anew. What remains is that each follows the one before it:
-    versions count from 1 without a gap, positions grow, `previous` is the digest before.
-    A tail that was cut off cannot be seen from what remains. Events whose content was forgotten
-    verify like others. Raises StoredDataDamaged at the first event that does not follow.
+    Reading an event has already computed its digest from its bytes. This checks that each event
+    follows the one before it: versions are 1, 2, 3 and so on, positions grow, and `previous` is the
+    digest of the event before. It cannot notice that the last events were cut off. Events whose
+    content was erased verify like others. Raises StoredDataDamaged at the first event that does not
+    follow.
     """
     version, position, digest = 0, 0, b""
     for event in events:

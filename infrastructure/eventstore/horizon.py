@@ -1,8 +1,8 @@
-"""How far a server process has seen the feed: so it notices a database that lost something.
+"""The last feed position that a server process has seen: so it notices a database that lost events.
 
 A restore, or a failover to a standby that was behind, gives a database whose feed ends before what
-was acknowledged. Such a database is refused until an operator says, by a new epoch, that positions
-count anew.
+was acknowledged. Such a database is refused until an operator begins a new epoch, in which
+positions count anew.
 """
 
 from threading import Lock
@@ -24,7 +24,7 @@ _NEW_EPOCH = """
 
 
 WOUND_BACK = "WF001"
-"""The SQLSTATE by which an append refuses to follow what was lost."""
+"""The SQLSTATE with which an append is refused if events were lost."""
 
 
 def wound_back(seen: int) -> StoreUnavailable:
@@ -49,7 +49,7 @@ class Horizon:
 
     @property
     def feed(self) -> Feed:
-        """What positions count in."""
+        """The current feed."""
         return self._feed
 
     @property
@@ -66,9 +66,9 @@ class Horizon:
                 self._position = position
 
     def look(self, connection: Connection[Any]) -> None:
-        """Looks where the feed of a database ends, as each new connection must.
+        """Checks where the feed of a database ends; called for each new connection.
 
-        Raises StoreUnavailable if it ends before what was seen in this epoch.
+        Raises StoreUnavailable if it ends before the last position seen in this epoch.
         """
         [(epoch, last)] = connection.execute(_END).fetchall()
         if epoch == self._feed.epoch and last < self._position:
@@ -77,6 +77,6 @@ class Horizon:
 
 
 def begin_epoch(connection: Connection[Any]) -> Feed:
-    """Begins a new epoch, after every append that is on its way."""
+    """Begins a new epoch, after every append that is under way."""
     [(epoch,)] = connection.execute(_NEW_EPOCH).fetchall()
     return Feed(epoch)

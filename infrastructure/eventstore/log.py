@@ -38,7 +38,7 @@ from infrastructure.postgres.connection import BoundedConnection, configure
 VIEW = "recorded_events"
 """The view that the library's recorder reads: its `state` holds all stored bytes of an event."""
 
-_PLACE = Struct(">qi")  # as the view packs them: the position, and the length of the state
+_PLACE = Struct(">qi")  # what the view puts before the state: the position, and the state's length
 
 
 class StoredFormMapper(Mapper[UUID]):
@@ -58,7 +58,7 @@ class StoredFormMapper(Mapper[UUID]):
             packed[_PLACE.size : salt_at],
             (packed[salt_at:content_at], packed[content_at:]) if len(packed) > salt_at else None,
         )
-        # The library hands on what a mapper returns, and asks it nothing.
+        # The library returns what the mapper returns, and does not inspect it.
         return cast("DomainEventProtocol[UUID]", recorded)
 
     def to_stored_event(
@@ -70,7 +70,7 @@ class StoredFormMapper(Mapper[UUID]):
 
 
 class ReadingRecorder(PostgresApplicationRecorder):
-    """The library's recorder without its insert, and without its ten tries."""
+    """The library's recorder without its insert, and without its ten retries."""
 
     def select_events(
         self,

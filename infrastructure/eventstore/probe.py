@@ -1,4 +1,4 @@
-"""Whether the database does what the service lives on: its own statements, and a durable write."""
+"""Whether the database can do what the service needs: its statements, and a durable write."""
 
 from uuid import UUID, uuid4
 

@@ -1,8 +1,8 @@
-"""What became of an append whose acknowledgement was lost.
+"""Finds the outcome of an append whose acknowledgement was lost.
 
 A lost connection does not tell whether the server committed, and its statement may still be on its
 way. So the append is looked up by an id of its own; if it is not there, the id is fenced in the
-same transaction, and whatever arrives later under it is refused.
+same transaction, and a statement that arrives later with this id is refused.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,18 @@ from infrastructure.postgres.session import Session
 
 SETTLE = "SELECT workflow_id, end_position FROM settle_append_v1(%s, %s, %s, %s, %s)"
 
-SETTLED_WITHIN = 4.5  # seconds after the append was sent: then the caller learns what is known
+SETTLED_WITHIN = 4.5  # seconds after the append was sent; then OutcomeUnknown is raised
 LEAST_WAIT = 1.0  # seconds
 
 
 def settle(
     session: Session, append_id: str, epoch: int, changes: Sequence[Change], *, passed: float = 0.0
 ) -> Mapping[str, int]:
-    """Where the changes end that the lost append recorded: all of them, or none.
+    """The end positions of the changes that the lost append recorded: all of its changes, or none.
 
-    If it is none, nothing of that append can be recorded any more. A change is known by its last
-    event, or by its ledger entries if it has none. `epoch` is that in which the append was sent,
-    `passed` the seconds since then.
+    If none was recorded, none can be recorded later. A change is found by its last event, or by its
+    ledger entries if it has no event. `epoch` is the epoch in which the append was sent; `passed`
+    is the seconds since then.
 
     Raises OutcomeUnknown if the database does not come back to be asked, takes no writes, or
     began a new epoch meanwhile.

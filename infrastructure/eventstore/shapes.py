@@ -1,7 +1,7 @@
 """Every shape in which an event was ever written, and how each is lifted to today's fact.
 
 A shape is never edited and never removed: rows written in it stay for ever. When a fact changes,
-its new shape gets a new stored name here, and `lift` of the older ones says what they mean today.
+its new shape gets a new stored name here, and `lift` of the older shapes returns the new fact.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from domain.events import (
 
 
 class Shape(BaseModel):
-    """Stored fields of an event; what they are not is damage."""
+    """The stored fields of an event; any other form is damage."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -131,7 +131,7 @@ S = TypeVar("S", bound=Shape)
 
 
 class Content(BaseModel, Generic[S]):
-    """All that can be forgotten of an event: the fact, and why it came about."""
+    """The part of an event that can be erased: the fact, and its cause."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 

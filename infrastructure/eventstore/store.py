@@ -1,4 +1,4 @@
-"""The event store: what commands are decided on, and the append that records what follows."""
+"""The event store: loads the streams that commands are decided on, and appends the changes."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
@@ -68,7 +68,7 @@ class PostgresEventStore:
         horizon: Horizon,
         observer: Observer | None = None,
     ) -> None:
-        """`horizon` is shared by all sessions of a process, and greets their connections."""
+        """`horizon` is shared by all sessions of a process; it checks each new connection."""
         self._session = session
         self._log = log
         self._clock = clock
@@ -103,7 +103,7 @@ class PostgresEventStore:
         fitting = list(changes)
         while fitting:
             began = monotonic()
-            self._session.connection()  # If it is new, it says which epoch this is.
+            self._session.connection()  # A new connection reads the current epoch.
             epoch = self._horizon.feed.epoch
             try:
                 last_position, left_out = self._call(append_id, fitting)
@@ -123,7 +123,7 @@ class PostgresEventStore:
         return {}
 
     def _restore(self, streams: Mapping[str, Stream]) -> None:
-        """Writes the rows of streams that were rebuilt, each if nothing was faster."""
+        """Writes the rows of rebuilt streams, each unless another process has written it first."""
         rebuilt = [
             Change(workflow_id, stream, stream.workflow)
             for workflow_id, stream in streams.items()
@@ -148,7 +148,7 @@ class PostgresEventStore:
     def _after(
         self, error: Error, append_id: str, epoch: int, changes: Sequence[Change], passed: float
     ) -> Mapping[str, int]:
-        """What an append that failed recorded, if that can be known; raises otherwise."""
+        """What a failed append recorded, if that can be known; raises otherwise."""
         trouble = self._session.trouble(error)
         if error.sqlstate == WOUND_BACK:
             refusal = wound_back(self._horizon.position)
@@ -182,7 +182,7 @@ class PostgresEventStore:
 def _evolved(
     workflow: Workflow | Forgotten | None, event: WorkflowEvent | Forgotten
 ) -> Workflow | Forgotten:
-    """The state after an event; once anything is forgotten, so is the state."""
+    """The state after an event; FORGOTTEN if the content of any event was erased."""
     if isinstance(event, Forgotten) or isinstance(workflow, Forgotten):
         return FORGOTTEN
     try:
@@ -210,7 +210,7 @@ def _select(
 
 
 def _ends(changes: Sequence[Change], last_position: int) -> tuple[Mapping[str, int], int]:
-    """Where each change ends, and how many events they are: positions follow one another."""
+    """The end position of each change, and the count of events: positions follow one another."""
     ends, before = {}, last_position
     for change in changes:
         last_position += len(change.events)

@@ -1,10 +1,10 @@
-"""The stored form of an event: what is chained and stays, and beside it what can be forgotten.
+"""The stored form of an event: a chained part that stays, and a part that can be erased.
 
 `state` is the JSON that digests run over: `previous`, the SHA-256 of the state of the event before
 it in its workflow (empty for the first); `recorded_at`; and `content`, SHA-256(salt + content).
 `salt`, 32 random bytes, and `content`, the JSON of the fact and of who caused it, stand beside it.
-To forget an event is to set both to NULL. No digest changes then, and without the salt nobody can
-test a guess at the content against the digest that remains.
+To erase the content of an event, set both to NULL. No digest changes then, and without the salt
+nobody can test a guess at the content against the digest that remains.
 """
 
 from datetime import datetime
@@ -40,7 +40,7 @@ class _State(BaseModel):
 
 
 def content_of(new: NewEvent) -> bytes:
-    """The content of an event. What is empty is left out."""
+    """The content of an event. Empty fields are left out."""
     origin = new.origin
     content = {"actor": origin.actor, "request_id": origin.request_id}
     if origin.acted_for:
@@ -83,9 +83,9 @@ def read(
     state: bytes,
     salted: tuple[bytes, bytes] | None,
 ) -> RecordedEvent:
-    """The event in stored bytes; `salted` is its salt and content, None if they were forgotten.
+    """The event in stored bytes; `salted` is its salt and content, None if they were erased.
 
-    Raises StoredDataDamaged if these are not bytes that this service ever stored together.
+    Raises StoredDataDamaged if this service cannot have stored these bytes together.
     """
     kind = CONTENTS.get(name)
     if kind is None:

@@ -1,4 +1,4 @@
-"""A call that came over HTTP, for the same methods that answer calls of gRPC."""
+"""A call that came over HTTP. The same methods answer it as answer gRPC calls."""
 
 import asyncio
 import time

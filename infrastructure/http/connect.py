@@ -1,6 +1,6 @@
 """Every unary method as Connect's unary protocol: JSON (or protobuf) in and out, by POST.
 
-`POST /workflows.WorkflowsService/GetWorkflow` with a JSON object answers with a JSON object.
+`POST /workflows.WorkflowsService/GetWorkflow` with a JSON object returns a JSON object.
 Errors are Connect's: an HTTP status, and an object with code, message and details. What gRPC sends
 as trailing metadata comes as headers that begin with `trailer-`.
 """
@@ -110,7 +110,7 @@ class Connect:
 
 
 class _BodyRefused(Exception):
-    """A request that no method is asked with."""
+    """A request that is refused before a method is called."""
 
     def __init__(self, code: grpc.StatusCode, text: str) -> None:
         self.code = code
@@ -181,7 +181,7 @@ def _timeout(header: str | None) -> float | None:
 
 
 def refused(code: grpc.StatusCode, text: str, status: int | None = None) -> Response:
-    """An error of Connect's that no method was asked about."""
+    """An error in Connect's form for a request that reached no method."""
     return _error(Outcome(code=code, text=text), status)
 
 

@@ -1,4 +1,4 @@
-"""Where the HTTP door listens, and how long it is open."""
+"""Opens the HTTP door on its address, and closes it."""
 
 import socket
 from collections.abc import Iterator, Mapping

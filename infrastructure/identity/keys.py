@@ -156,7 +156,7 @@ def _public(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What changes when the file does; all zero if it cannot be looked at."""
+    """A value that changes when the file changes; all zero if the file cannot be read."""
     try:
         found = path.stat()
     except OSError:

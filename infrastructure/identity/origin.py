@@ -1,4 +1,4 @@
-"""Who calls, and how to find the call again: from the connection and its metadata, never a body."""
+"""The origin of a call, read from the connection and its metadata, never from a body."""
 
 import re
 from itertools import count
@@ -11,7 +11,7 @@ ANONYMOUS = "anonymous"
 """The actor of calls while the service runs without authentication."""
 
 CLIENTS = "client:"
-"""Begins a request id that the client chose: it proves nothing, and several calls may bear it."""
+"""The prefix of a request id that the client chose: it proves nothing and may be repeated."""
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}\Z")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")

@@ -23,9 +23,9 @@ REMEMBERED = 10_000  # verified tokens
 
 
 class TokenRefused(Exception):
-    """A token does not say who calls.
+    """A token does not prove who the caller is.
 
-    `reason` is for the holder: it is only as telling as the token is proved to be genuine.
+    `reason` is for the client. It has details only if the signature is genuine.
     """
 
     def __init__(self, reason: str) -> None:
@@ -35,7 +35,7 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a token must say, and how its role is read.
+    """The claims that a token must have, and how its role is read.
 
     `roles` maps the words of the claim `role_claim` to roles of this service.
     """
@@ -107,7 +107,7 @@ class Tokens:
 
 
 class _Registry(jws.JWSRegistry):
-    """The library's, without its warning that EdDSA has a newer name: issuers still use it."""
+    """The library's registry, without its warning that EdDSA has a new name: it is in use."""
 
     def get_alg(self, name: str) -> Any:
         """The algorithm of this name. Raises KeyError for one that is not accepted here."""
@@ -123,7 +123,7 @@ _NOT_GENUINE = "the token is not one that this service can verify"
 def _signed_claims(token: str, keys: KeySet) -> dict[str, Any]:
     """The claims of a token whose signature holds. Raises TokenRefused.
 
-    A token that is not proved genuine is refused by one sentence, whatever is wrong with it.
+    A token that is not proved genuine is refused with the same sentence, whatever is wrong with it.
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise TokenRefused(_NOT_GENUINE)

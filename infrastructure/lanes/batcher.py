@@ -5,7 +5,7 @@ States
     LINGERING  nothing is worked on; those who wait are kept a moment, for company
     BUSY       one batch is worked on; who comes meanwhile waits for the next one
     DRAINING   nobody new is accepted; a batch is worked on, and some may still wait
-    DRAINED    nobody new is accepted, and nothing is left; the end
+    DRAINED    nobody new is accepted, and nothing waits any more; the end
 
 Events and what each leads to ("next" is the rule below; - is nothing)
 
@@ -22,7 +22,7 @@ Events and what each leads to ("next" is the rule below; - is nothing)
 
 Rules
     1. One batch is worked on at a time.
-    2. A waiter is taken once, or refused once, and nothing else ever happens to it.
+    2. A waiter is taken once, or refused once; never both.
     3. After a batch of several, the next one lingers until as many wait again, or until
        `linger` seconds have passed: those who were just answered are about to ask again. It never
        waits for more than `company`: a larger batch is no cheaper a call, and nothing would be
@@ -87,7 +87,7 @@ class Take(Generic[W]):
 
 @dataclass(frozen=True, slots=True)
 class Refuse(Generic[W]):
-    """Answer this waiter; nothing of it was decided."""
+    """Refuse this waiter; nothing was decided for it."""
 
     waiter: W
     refusal: Exception
@@ -102,7 +102,7 @@ class WakeAt:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """All that was accepted is done; nothing more will be taken."""
+    """All accepted work is done; no batch will be taken any more."""
 
 
 Effect = Take[W] | Refuse[W] | WakeAt | Drained
@@ -143,7 +143,7 @@ class Batcher(Generic[W]):
         return () if self._state is State.BUSY else self._next(now)
 
     def cancelled(self, waiter: W) -> Sequence[Effect[W]]:
-        """A waiter's caller has left."""
+        """The caller of a waiter has cancelled."""
         if not self._queue.remove(waiter):
             return ()
         if not self._queue and self._state is State.LINGERING:
@@ -151,14 +151,14 @@ class Batcher(Generic[W]):
         return [Refuse(waiter, CallerLeft())]
 
     def woken(self, now: float) -> Sequence[Effect[W]]:
-        """A moment has passed that was asked for, or any other."""
+        """The moment of a WakeAt has passed. Calling it at any other time is harmless."""
         if self._state is not State.LINGERING:
             return ()
         self._state = State.IDLE
         return self._next(now)
 
     def finished(self, now: float) -> Sequence[Effect[W]]:
-        """The batch that was taken is done, well or not: its callers may ask again."""
+        """The batch that was taken is done, with success or not: its callers may ask again."""
         self._expected = min(self._worked_on, self._limits.company)
         self._linger_until = now + self._limits.linger
         self._worked_on = 0
@@ -183,7 +183,7 @@ class Batcher(Generic[W]):
         if queue and queue.size + waiter.size > limits.queue_bytes:
             return Overloaded()
         if len(queue) < limits.share and queue.size + waiter.size <= limits.share_bytes:
-            return None  # All together hold less than one caller may.
+            return None  # The whole queue holds less than the share of one caller.
         count, size = queue.held_by(waiter.caller)
         if count >= limits.share or (count and size + waiter.size > limits.share_bytes):
             return ShareExceeded()
@@ -192,7 +192,7 @@ class Batcher(Generic[W]):
     def _next(self, now: float) -> Sequence[Effect[W]]:
         if self._lingers(now):
             if self._state is State.LINGERING:
-                return ()  # It will be woken.
+                return ()  # The waiters are kept until `woken`.
             self._state = State.LINGERING
             return [WakeAt(self._linger_until)]
         batch, late = self._queue.take(self._limits.batch, self._limits.batch_bytes, now)

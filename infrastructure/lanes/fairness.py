@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 LEAST_COST = 1024
-"""Bytes that a waiter costs of a turn if it is smaller: work has a price of its own."""
+"""The least cost of a waiter in bytes of a turn: small work also costs something."""
 
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """Something that waits: for which caller, of how many bytes, until which moment or None."""
+    """Something that waits: its caller, its size in bytes, and its deadline or None."""
 
     caller: str
     size: int
@@ -75,8 +75,8 @@ class FairQueue(Generic[W]):
     def take(self, count: int, room: int, now: float) -> tuple[list[W], list[W]]:
         """Removes the next batch: at most `count` waiters that fit into `room` bytes.
 
-        A waiter larger than the room goes alone. Returns the batch and, apart, those met on the
-        way whose deadline has passed.
+        A waiter larger than the room goes alone. Returns the batch, and separately the waiters
+        whose deadline has passed.
         """
         if self._count <= count and self.size <= room:
             return self._take_all(now)
@@ -106,7 +106,7 @@ class FairQueue(Generic[W]):
         return batch, late
 
     def _take_all(self, now: float) -> tuple[list[W], list[W]]:
-        """All that wait, if they fit into one batch: whose turn it is makes no difference then."""
+        """All waiters, if they fit into one batch: turns make no difference then."""
         waiting = [waiter for caller in self._turns for waiter in self._lines[caller]]
         self._lines.clear()
         self._turns.clear()

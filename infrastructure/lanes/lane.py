@@ -18,26 +18,26 @@ O = TypeVar("O")  # noqa: E741 - an outcome
 STUCK_AFTER = 60.0  # seconds: no batch takes that long, since every statement is bounded
 
 Work = Callable[[Sequence[S]], Iterable[O | Exception]]
-"""An outcome for each of a batch, in order. A generator's outcomes are passed on as they come."""
+"""Returns an outcome for each item of a batch, in order. A generator's are passed on at once."""
 
 
 @dataclass(eq=False, slots=True)
 class Ticket(Waiter, Generic[S, O]):
-    """A place in a lane: what is asked for, and how it is answered."""
+    """A place in a lane: the request, and the function that receives its outcome."""
 
     submission: S
     answer: Callable[[O | Exception], None]
     lane: "Lane[S, O]"
 
     def withdraw(self) -> None:
-        """The caller has left: what still waits is not done; what is being done goes on."""
+        """The caller has cancelled: work that still waits is not done; work in progress goes on."""
         self.lane.withdraw(self)
 
 
 class Lane(Generic[S, O]):
-    """Hands what callers submit to one thread of its own, all that waits at a time.
+    """Passes what callers submit to a thread of its own, all waiting requests together.
 
-    The only place where work crosses from the threads that take calls to the one that does it.
+    Only here does work move from the threads that take calls to the thread that does it.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Lane(Generic[S, O]):
 
     @property
     def alive(self) -> bool:
-        """Whether the thread runs, and has not been at one batch for longer than STUCK_AFTER."""
+        """Whether the thread runs, and has not worked on one batch for longer than STUCK_AFTER."""
         since = self._busy_since
         stuck = since is not None and monotonic() - since > STUCK_AFTER
         return self._thread.is_alive() and not stuck
@@ -80,8 +80,8 @@ class Lane(Generic[S, O]):
     ) -> Ticket[S, O]:
         """Asks for something that counts for `size` bytes, on behalf of a caller.
 
-        `deadline` is a moment of the monotonic clock. `answer` is given the outcome or a refusal,
-        once, on any thread, perhaps before this returns; it must not raise.
+        `deadline` is a moment of the monotonic clock. `answer` is called once, with the outcome or
+        a refusal, on any thread. It may be called before this method returns. It must not raise.
         """
         ticket: Ticket[S, O] = Ticket(caller, size, deadline, submission, answer, self)
         with self._deciding:

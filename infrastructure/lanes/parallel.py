@@ -1,4 +1,4 @@
-"""Several lanes for one kind of work, each of which serves other callers."""
+"""Several lanes for one kind of work; each serves different callers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from infrastructure.lanes.lane import Lane, O, S, Ticket
 
 @dataclass(slots=True)
 class _Place(Generic[S, O]):
-    """The lane that a caller uses as long as something of it is unanswered."""
+    """The lane that a caller uses as long as one of its requests is unanswered."""
 
     lane: Lane[S, O]
     unanswered: int = 0
@@ -32,7 +32,7 @@ class ParallelLanes(Generic[S, O]):
         deadline: float | None,
         answer: Callable[[O | Exception], None],
     ) -> Ticket[S, O]:
-        """See Lane.submit. A caller without anything unanswered gets the emptiest lane."""
+        """See Lane.submit. A caller without unanswered requests gets the lane with the fewest."""
         with self._placing:
             place = self._places.get(caller)
             if place is None:

@@ -1,4 +1,4 @@
-"""Why a lane refuses a call that it has not begun to serve, and what it says if its work fails."""
+"""Why a lane refuses a call that it has not begun to serve, and the error if its work fails."""
 
 
 class Overloaded(Exception):
@@ -22,4 +22,4 @@ class CallerLeft(Exception):
 
 
 class WorkFailed(Exception):
-    """The work of a lane broke its promise: it panicked, or gave too few outcomes."""
+    """The work of a lane broke its contract: it panicked, or returned too few outcomes."""

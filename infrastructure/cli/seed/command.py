@@ -1,4 +1,4 @@
-"""`workflows seed`: example workflows with real histories, told through the service itself."""
+"""`workflows seed`: example workflows with real histories, recorded by calls to the service."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -43,7 +43,7 @@ def seed(target: Target = DEFAULT_TARGET, as_json: Json = False) -> None:
 
 
 def _tell(teller: Storyteller, told: Sequence[Story], *, quiet: bool) -> int:
-    """Tells the stories with progress on a terminal; returns how many steps were new."""
+    """Records the stories, with progress on a terminal; returns how many steps were new."""
     recorded = 0
     with _progress(quiet=quiet) as progress:
         task = progress.add_task("seeding", total=sum(1 + len(s.steps) for s in told), rate="")

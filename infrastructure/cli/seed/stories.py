@@ -27,7 +27,7 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The owner updated the workflow; what is None stayed as it was."""
+    """The owner updated the workflow; a field that is None did not change."""
 
     name: str | None = None
     payload: Mapping[str, Any] | None = None
@@ -52,7 +52,7 @@ class Story:
     """A workflow as it was created, and its steps since.
 
     Each step records exactly one event, and only the last may record a second (the termination at
-    the maximum), so that the version of a workflow tells how far its story was told.
+    the maximum), so the version of a workflow tells how many steps were recorded.
     """
 
     user: str
@@ -123,7 +123,7 @@ def stories() -> Sequence[Story]:
               BUILT),
         Story("grace", "Moth removal", "script",
               script("./inspect relay-70 --panel F"), 15, 1,
-              (*BUILT, Fail())),  # allowed none at all
+              (*BUILT, Fail())),  # no failure is allowed
         Story("grace", "Status page", "http",
               http("https://status.example/api/ping", method="HEAD"), 1, 100,
               (*BUILT, *(Fail(),) * 7)),

@@ -1,4 +1,4 @@
-"""Tells stories to the service; steps that it recorded before are not repeated."""
+"""Records stories by calls to the service; steps that are recorded already are not repeated."""
 
 import json
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _OVER = (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.FAILED_PRECONDITION)
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A place in a story: the workflow as it is there, and a key of the place's own."""
+    """A place in a story: the workflow after that step, and an idempotency key for that step."""
 
     id: str
     workflow: Story
@@ -37,13 +37,13 @@ class _Place:
 
 
 class Storyteller:
-    """Tells stories through the methods of the service."""
+    """Records stories through the methods of the service."""
 
     def __init__(self, service: WorkflowsServiceStub) -> None:
         self._service = service
 
     def tell(self, story: Story) -> int:
-        """Tells the steps that are new. Returns how many those are, the creation included."""
+        """Records the steps that are new. Returns their count, which includes the creation."""
         created, call = self._service.CreateWorkflow.with_call(
             _creation(story), timeout=ANSWER_WITHIN
         )
