@@ -95,7 +95,7 @@ class Draft:
 
     def _decide(self, command: Command, origin: Origin, key: LedgerKey | None) -> Done | None:
         if key in self._keys:
-            return None  # A twin of this command is in the draft: its ledger entry will answer.
+            return None  # The draft has this key: its entry will answer.
         stream = self._loaded.streams.get(command.id)
         if key and (entry := self._loaded.ledger.get(key)):
             check_repeat(entry, self._digests.request(command), command, stream)

@@ -67,7 +67,7 @@ class PageRequest:
     def checked(
         cls, user_id: str, filters: Filters, cursor: str, catalogue: Catalogue
     ) -> "PageRequest":
-        """Raises InvalidFields, which names every bad field; a cursor also if it cannot be one."""
+        """Raises InvalidFields, which names every bad field, and a cursor of a wrong form."""
         violations = [
             *fields.violations([("user_id", fields.required_text(user_id))]),
             *filters.violations(catalogue),
@@ -103,7 +103,7 @@ class Queries:
             yield _seen(view, lookup)
 
     def _read(self, ids: Collection[str]) -> Mapping[str, View | Unread | Exception]:
-        """The views by id; an exception for one that cannot be read. It is found by halves."""
+        """The views by id; an exception for an id that cannot be read (found by halves)."""
         if self._damaged and (known := [i for i in ids if self._damaged.known(i)]):
             answers = {i: KnownDamage(f"workflow {i} was found damaged") for i in known}
             return {**answers, **self._read(set(ids) - answers.keys())}

@@ -65,7 +65,7 @@ class Filters:
         return None
 
     def matches(self, workflow: Workflow) -> bool:
-        """Whether a workflow matches all that is set; the SQL of the read model says the same."""
+        """Whether a workflow matches every filter that is set; the read model's SQL agrees."""
         return (
             folded(self.query) in folded(workflow.name)
             and self.kind in ("", workflow.kind)

@@ -1,4 +1,4 @@
-"""Text of others, made harmless for a terminal and for whoever reads it."""
+"""Text from other sources, made harmless for terminals and readers."""
 
 import json
 import re

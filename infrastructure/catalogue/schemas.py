@@ -55,7 +55,7 @@ class PayloadSchema:
         return sentence(next(self._validator.iter_errors(document)), self._schema)
 
     def _document(self, payload: str) -> Any:
-        """The payload as the schema needs it: of a large one, only what the schema looks at."""
+        """The payload for the schema: of a large one, only the members that the schema reads."""
         if self._members is None or len(payload) < LARGE:
             return built(payload)
         found = msgspec.structs.asdict(self._members.decode(payload))

@@ -98,7 +98,7 @@ class _Events:
 
 
 def _entries(change: Change, before: int) -> Iterator[Record]:
-    """A change's ledger entries; `before` is how many events of the append precede its own."""
+    """A change's ledger entries; `before` counts the events of the append before its own."""
     end = before + len(change.events)
     for key, entry in change.ledger.items():
         # Positions of recorded events are known; those of new events are still offsets.

@@ -25,7 +25,7 @@ class Origins:
         self._calls = count(1)
 
     def of(self, metadata: Metadata, method: str) -> Origin:
-        """The origin of a call of this method; a missing or unusable request id is made anew."""
+        """The origin of a call of this method; a missing or bad request id is replaced."""
         request_id = trace_id = ""
         for key, value in metadata:
             if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):

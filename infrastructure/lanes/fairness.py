@@ -1,4 +1,4 @@
-"""A queue with a line for each caller: callers take turns, so that no flood starves a neighbour."""
+"""A queue with a line for each caller: callers take turns, so none can starve others."""
 
 from collections import deque
 from dataclasses import dataclass

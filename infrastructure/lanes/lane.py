@@ -139,7 +139,7 @@ class Lane(Generic[S, O]):
         self._perform(effects)
 
     def _answer(self, batch: Sequence[Ticket[S, O]]) -> None:
-        """Works on a batch and answers each of it once, whatever happens: the thread lives on."""
+        """Works on a batch and answers each caller once, also if the work raises."""
         answered = 0
         try:
             outcomes = self._work([ticket.submission for ticket in batch])

@@ -1,8 +1,8 @@
 """The data directory of the embedded PostgreSQL: what lies in it, whose it is, how it is made.
 
-postgres/ is PostgreSQL's own. It belongs to the user that the server runs as: the one who starts
-the service or, if that is root, a user whom no account has. Everything else belongs to the owner of
-the data directory, and only that user can read it.
+postgres/ is PostgreSQL's own. It belongs to the user that the server runs as: the user who starts
+the service or, if that is root, a user id without an account. Everything else belongs to the owner
+of the data directory, and only that user can read it.
 """
 
 import os
@@ -38,13 +38,13 @@ from infrastructure.postgres.unusable import (
 
 USER = "postgres"
 
-_NEW = "postgres.new-"  # what an interrupted start leaves behind begins with this
+_NEW = "postgres.new-"  # prefix of folders that an interrupted start leaves behind
 _LOCALE = (
     "--encoding=UTF8",
     "--locale-provider=builtin",
     "--builtin-locale=C.UTF-8",
     "--locale=C",
-    "--lc-ctype=C.UTF-8",  # Trigrams take no letter but ASCII's from under C.
+    "--lc-ctype=C.UTF-8",  # Under the locale C, trigrams ignore letters that are not ASCII.
 )
 
 
@@ -85,7 +85,7 @@ class DataDirectory:
 
     @property
     def passfile(self) -> Path:
-        """The password of USER, in the form that libpq reads."""
+        """The password of USER, as libpq's password file."""
         return self.path / "passfile"
 
     @property
@@ -153,7 +153,7 @@ class DataDirectory:
             )
 
     def _make(self, root: Path, lock: int) -> None:
-        """Makes the cluster in a folder beside, and gives it its name when it is whole."""
+        """Makes the cluster in a temporary folder, and renames the folder when it is complete."""
         new = Path(mkdtemp(prefix=_NEW, dir=self.path))
         try:
             owner = server_owner(self.keeper)
@@ -214,7 +214,7 @@ def _not_made(data_dir: Path, output: str) -> DatabaseUnusable:
 
 
 def _sync(folder: Path) -> None:
-    """Makes a rename in the folder outlast a loss of power."""
+    """Makes a rename in the folder durable: it survives a loss of power."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Connections on which nothing waits for ever, neither the client nor the server."""
+"""Connections with bounded waits on both sides: neither client nor server waits for ever."""
 
 from collections.abc import Iterable
 from time import monotonic
@@ -25,7 +25,7 @@ _NETWORK: dict[str, Any] = {
     "keepalives_interval": 1,
     "keepalives_count": 3,
     "tcp_user_timeout": 4000,
-    # Of several hosts, the one that takes writes; a demoted one is not taken for it.
+    # Of several hosts, use the one that takes writes; never a demoted one.
     "target_session_attrs": "read-write",
 }
 _ALWAYS: dict[str, Any] = {"client_encoding": "UTF8"}
@@ -57,7 +57,7 @@ class BoundedConnection(Connection[Any]):
         while True:
             try:
                 return super().wait(gen, interval, within)
-            except _WaitTimeout:  # The generator did not end: it can be waited for again.
+            except _WaitTimeout:  # The generator did not end: wait for it again.
                 before, moved = moved, bytes_moved(self.pgconn.socket)
                 stuck = looked and (moved is None or moved == before)
                 if stuck or monotonic() > give_up_at:
@@ -71,7 +71,7 @@ class BoundedConnection(Connection[Any]):
 
 
 def with_network_guards(dsn: str) -> str:
-    """The DSN with time-outs that notice a dead network; other words of the DSN stand."""
+    """The DSN with time-outs that notice a dead network; its other parameters do not change."""
     return make_conninfo(**(_NETWORK | conninfo_to_dict(dsn) | _ALWAYS))
 
 

@@ -61,7 +61,7 @@ def database(
 def _unwound_by_signals() -> Iterator[None]:
     """Lets a signal that would end the process at once unwind it, so that the server is stopped.
 
-    Signals that somebody handles stay with their handlers.
+    Signals that already have a handler keep it.
     """
 
     def unwind(number: int, _: object) -> None:
@@ -82,6 +82,6 @@ def _is_main() -> bool:
 
 
 def _forget_the_shell() -> None:
-    """Removes libpq's variables from this process: some of them are no part of any DSN."""
+    """Removes libpq's variables from this process: some of them cannot be set in a DSN."""
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]

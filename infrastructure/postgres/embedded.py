@@ -1,4 +1,4 @@
-"""PostgreSQL that comes with the service, used by any number of processes on one data directory."""
+"""The PostgreSQL of the service; any number of processes may use one data directory."""
 
 import fcntl
 import os
@@ -18,14 +18,14 @@ from infrastructure.postgres.postmaster import Postmaster, StartCancelled
 from infrastructure.postgres.unusable import DatabaseUnusable, refused_by_the_system
 from infrastructure.telemetry.events import Events, InertEvents
 
-CONNECTIONS = 100  # the least that a server is started for
+CONNECTIONS = 100  # the least max_connections of a server
 
 _IN_USE_WITHIN = 60.0  # seconds: longer than a server takes to stop
 _TURN_WITHIN = 120.0  # seconds: longer than most recoveries
 _ANSWERS_WITHIN = 60.0  # seconds from ready to the first connection; recovering backends delay it
-_LOOK_EVERY = 0.5  # seconds between two looks whether the server still runs
+_LOOK_EVERY = 0.5  # seconds between two checks that the server runs
 _PAUSES = (0.5, 30.0)  # seconds before the first and at most before any later try to start again
-_STEADY = 60.0  # seconds after which a server that ends is not one that cannot run
+_STEADY = 60.0  # seconds of life after which a server counts as able to run
 # Set for every connection of the service (connection.py); and libpq would look up an empty service.
 _LEFT_OPEN = ("application_name", "connect_timeout", "service")
 
@@ -33,9 +33,9 @@ _LEFT_OPEN = ("application_name", "connect_timeout", "service")
 class EmbeddedPostgres:
     """A PostgreSQL server on a data directory, reached by a socket that only its owner can reach.
 
-    Each process that uses it holds a shared lock on the directory, which ends with the process
-    however it ends, and the last one to stop stops the server. A server whose users were all killed
-    is taken over as it runs. A server that ends unasked is started again.
+    Each process that uses it holds a shared lock on the directory, which ends with the process,
+    however it ends. The last process to stop stops the server. A server whose users were all killed
+    is taken over as it runs. A server that ends without a stop is started again.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class EmbeddedPostgres:
     ) -> None:
         """Starts the server, making the data directory if there is none.
 
-        Raises DatabaseUnusable. Whatever it raises, it leaves no server that nobody uses.
+        Raises DatabaseUnusable. If it raises, no unused server is left running.
         """
         self._directory = DataDirectory.opened(data_dir)
         self._events = events or InertEvents()
@@ -100,7 +100,7 @@ class EmbeddedPostgres:
                 continue
             if time.monotonic() > steady_from:
                 pause = first
-            # That the database is lost, and back, is noticed by those who use it.
+            # The sessions that use the database report that it is lost and back.
             why = refusal or self._postmaster.last_words()
             self._events.preparing(f"the embedded PostgreSQL ended ({why}); it is started again")
             if self._stopping.wait(pause):
@@ -144,7 +144,7 @@ class EmbeddedPostgres:
 
 
 def _closed_dsn(socket: Path, passfile: Path) -> str:
-    """A DSN that sets every parameter which a variable of the shell would set otherwise."""
+    """A DSN that sets every parameter, so that no variable of the shell can set one."""
     ours = {
         "host": str(socket),
         "port": "5432",
@@ -154,7 +154,7 @@ def _closed_dsn(socket: Path, passfile: Path) -> str:
         "client_encoding": "UTF8",
         "sslmode": "disable",
         "require_auth": "scram-sha-256",
-        # libpq takes no empty text for these.
+        # libpq refuses an empty text for these.
         "sslcertmode": "disable",
         "min_protocol_version": "3.0",
         "max_protocol_version": "3.0",
@@ -168,7 +168,7 @@ def _closed_dsn(socket: Path, passfile: Path) -> str:
 
 
 def _wait_until_it_answers(dsn: str) -> None:
-    """Waits out a recovery of the server that was found. Raises DatabaseUnusable."""
+    """Waits until the server that was found has recovered. Raises DatabaseUnusable."""
     deadline = time.monotonic() + _ANSWERS_WITHIN
     while True:
         try:

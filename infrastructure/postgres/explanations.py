@@ -1,4 +1,4 @@
-"""What PostgreSQL and libpq refuse, as sentences: the reason in their words, the remedy in ours."""
+"""Refusals of PostgreSQL and libpq as sentences: their reason, and what to do about it."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -126,7 +126,7 @@ _NOT_CONNECTED: Sequence[tuple[str, Remedy]] = (
         ),
     ),
 )
-"""A sign in the reason, and what to do then; the first row that fits counts."""
+"""A part of the reason, and what to do then; the first row that fits is used."""
 
 _NOT_MIGRATED: Sequence[tuple[Sequence[str], str, Remedy]] = (
     (
@@ -179,4 +179,4 @@ _NOT_MIGRATED: Sequence[tuple[Sequence[str], str, Remedy]] = (
         ),
     ),
 )
-"""SQLSTATEs, a sign in the reason, and what to do then; the first row that fits counts."""
+"""SQLSTATEs, a part of the reason, and what to do then; the first row that fits is used."""

@@ -1,6 +1,6 @@
-"""What must be so of a database before the service starts on it, looked at once.
+"""What a database must fulfil before the service starts on it; checked once.
 
-Each thing that is not so would show later, in the middle of calls, and far from its cause.
+Otherwise a problem would appear later, during calls and far from its cause.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from infrastructure.postgres.explanations import not_connected
 from infrastructure.postgres.place import Place, holds_a_bare_separator
 from infrastructure.postgres.unusable import DatabaseUnusable
 
-LEAST_VERSION = 170000  # as the server counts: 17, the first with transaction_timeout
+LEAST_VERSION = 170000  # server_version_num of 17, the first with transaction_timeout
 
 _FACTS = """
     SELECT current_setting('server_encoding'), pg_is_in_recovery(),
@@ -42,9 +42,9 @@ class Inspected:
 
 
 def inspect(dsn: str, connections: int) -> Inspected:
-    """Looks whether the service can use a database with so many connections.
+    """Checks that the service can use a database with this many connections.
 
-    Too few connections are logged only: others may need fewer than they may have.
+    Too few connections are only logged: other clients may not use all of theirs.
     Raises DatabaseUnusable.
     """
     if holds_a_bare_separator(dsn):
@@ -94,7 +94,7 @@ def _check_facts(connection: Connection[Any], dsn: str, place: Place, connection
             f"The database at {place} is set to be read-only, and the service writes. Run:"
             f' ALTER DATABASE "{place.database}" RESET default_transaction_read_only'
         )
-    # A pooler between us gives its clients a pid of its own invention.
+    # A pooler gives its clients a pid that it made up.
     if pid != connection.info.backend_pid and _shares_backends(connection, dsn):
         raise DatabaseUnusable(
             f"A pooler at {place} gives every transaction another session, and the service keeps"
@@ -111,7 +111,7 @@ def _check_facts(connection: Connection[Any], dsn: str, place: Place, connection
 
 
 def _shares_backends(connection: Connection[Any], dsn: str) -> bool:
-    """Whether another client gets the backend of one that is still connected."""
+    """Whether two clients that are connected at the same time share one backend."""
     with BoundedConnection.connect(dsn, autocommit=True) as other:
         for _ in range(3):
             mine, its = (c.execute(_BACKEND).fetchone() for c in (connection, other))

@@ -32,7 +32,7 @@ _LEDGER = """
         name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()
     )
 """
-# A table that is in use must not stop all later users of it while the migration waits.
+# While the migration waits for a table, it must not block all later users of the table.
 _BOUNDS = "SET lock_timeout = '10s'; SET timezone = 'UTC'"
 
 
@@ -63,16 +63,16 @@ def available() -> Sequence[Migration]:
 def migrate(dsn: str, before: Callable[[Sequence[str]], None] | None = None) -> Sequence[str]:
     """Brings a database to today's schema and returns the names of what it applied.
 
-    `before` is called with these names first, if there are any: it may take long.
+    If there are any, `before` is called with these names first, since it may take long.
     Any number of processes may do this at once: one works, the others wait and find it done.
-    A database that is up to date is only read, and a role without any right to create will do.
-    Raises SchemaMismatch if the database was made by other files than these, or DatabaseUnusable.
+    A database that is up to date is only read; this needs no right to create.
+    Raises SchemaMismatch if the database was made by other files, or DatabaseUnusable.
     """
     with _connection(dsn) as (connection, place):
         if not _pending(connection):
             return []
         with _turn(connection, place):
-            pending = _pending(connection)  # Another process may have done it meanwhile.
+            pending = _pending(connection)  # Another process may have migrated meanwhile.
             names = [step.name for step in pending]
             if before is not None and names:
                 before(names)
@@ -93,7 +93,7 @@ def check_schema(dsn: str) -> None:
 
 @contextmanager
 def _connection(dsn: str) -> Iterator[tuple[Connection[Any], Place]]:
-    """A connection whose statements may take long; what is refused on it is explained."""
+    """A connection whose statements may take long. Raises DatabaseUnusable, with an explanation."""
     try:
         connection = Connection.connect(with_network_guards(dsn), autocommit=True)
     except Error as refused:
@@ -158,7 +158,7 @@ def _recorded(connection: Connection[Any]) -> dict[str, str]:
 
 @contextmanager
 def _turn(connection: Connection[Any], place: Place) -> Iterator[None]:
-    """The right to migrate, which one process has at a time until its connection ends."""
+    """Takes the migration lock, which one process holds until its connection ends."""
     deadline = time.monotonic() + TURN_WITHIN
     while connection.execute(_TRY_LOCK).fetchone() != (True,):
         if time.monotonic() > deadline:

@@ -30,7 +30,7 @@ def server_owner(keeper: Owner) -> Owner:
 
 
 def _without_account() -> Owner:
-    """A user and a group of which no account and no process is."""
+    """A user id and a group id that no account and no process has."""
     running = {_uid_of(process) for process in Path("/proc").iterdir() if process.name.isdecimal()}
     uids = list(_UIDS_WITHOUT_ACCOUNT)
     random.SystemRandom().shuffle(uids)
@@ -41,7 +41,7 @@ def _without_account() -> Owner:
 def _uid_of(process: Path) -> int:
     try:
         return process.stat().st_uid
-    except OSError:  # It has ended.
+    except OSError:  # The process has ended.
         return 0
 
 
@@ -61,7 +61,7 @@ def _is_group(gid: int) -> bool:
 
 
 def any_account() -> Owner:
-    """A user with an account, which initdb insists on: nobody, if there is one."""
+    """A user with an account, because initdb needs one: the user nobody, if it exists."""
     accounts = [account for account in pwd.getpwall() if account.pw_uid != 0]
     if not accounts:
         raise DatabaseUnusable(

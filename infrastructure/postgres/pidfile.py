@@ -1,4 +1,4 @@
-"""What a server notes in its directory while it runs, and whether it is still true."""
+"""The pid file of a server, and whether the server that wrote it still runs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ _STATUS_LINE = 7  # of postmaster.pid, counted from 0
 
 @dataclass(frozen=True, slots=True)
 class PidFile:
-    """What a server notes in its directory while it runs; one that was killed leaves it behind."""
+    """The content of postmaster.pid; a server that was killed leaves the file behind."""
 
     pid: int = -1
     status: str = ""
@@ -16,7 +16,7 @@ class PidFile:
 
     @classmethod
     def of(cls, cluster: Path) -> "PidFile":
-        """What the file in a cluster says; pid -1 if it says nothing yet, or no more."""
+        """Reads the file of a cluster; pid is -1 if the file is missing or incomplete."""
         try:
             lines = (cluster / "postmaster.pid").read_text().splitlines()
             pid = int(lines[0])
@@ -30,24 +30,24 @@ class PidFile:
 def forget_stranger(cluster: Path, socket: Path) -> None:
     """Removes the pid files of a server that ended, if another process has its pid now.
 
-    PostgreSQL would take that process for the server. A pid that no process has is left to
-    PostgreSQL, which looks whether any part of the server still uses its memory.
+    PostgreSQL would take that process for the server. If no process has the pid, the files stay:
+    PostgreSQL itself then checks whether any process of the server still uses its memory.
     """
     left = PidFile.of(cluster)
     if Path(f"/proc/{left.pid}").exists() and not serves(left.pid, cluster):
         (cluster / "postmaster.pid").unlink()
     for lock in socket.glob(".s.PGSQL.*.lock"):
-        # The folder is ours alone, and no server listens there now.
+        # Only we can enter the folder, and no server listens there now.
         lock.unlink()
 
 
 def serves(pid: int, cluster: Path) -> bool:
-    """Whether this process is a PostgreSQL server that lives in the directory."""
+    """Whether the process with this pid is a PostgreSQL server of the directory."""
     process = Path(f"/proc/{pid}")
     try:
         name, _, facts = (process / "stat").read_text().partition("(")[2].rpartition(")")
         return name == "postgres" and facts.split()[0] != "Z" and cluster.samefile(process / "cwd")
     except PermissionError:
-        return True  # Another user's PostgreSQL: in doubt, nobody's pid file is removed.
+        return True  # Another user's PostgreSQL. In doubt, the pid file is not removed.
     except OSError:
         return False

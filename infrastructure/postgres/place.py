@@ -1,4 +1,4 @@
-"""Where a database is, as it may be shown: hosts with their ports, and no password."""
+"""The place of a database, safe to show: hosts with their ports, and no password."""
 
 import shlex
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ class Place:
 
     @classmethod
     def of(cls, connection: Connection[Any]) -> "Place":
-        """Where a connection is."""
+        """The place to which a connection leads."""
         info = connection.info
         return cls(((info.host, str(info.port)),), info.dbname, info.user)
 
     @classmethod
     def asked_for(cls, dsn: str) -> "Place":
-        """Where a DSN looks for a database, host by host."""
+        """The place to which a DSN leads, host by host."""
         asked: Mapping[str, Any] = conninfo_to_dict(dsn)
         hosts = str(asked.get("host") or asked.get("hostaddr") or "").split(",")
         ports = str(asked.get("port") or _PORT).split(",")
@@ -52,7 +52,7 @@ class Place:
 def holds_a_bare_separator(dsn: str) -> bool:
     """Whether a URL has an @ or a / in its user or password that libpq takes for its end.
 
-    What follows would be taken for the host or the name of the database, and be shown.
+    The rest of the password would be read as host or database name, and be shown.
     """
     scheme, _, rest = dsn.partition("://")
     if scheme not in ("postgresql", "postgres"):

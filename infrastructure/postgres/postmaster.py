@@ -1,8 +1,8 @@
 """The server process on a data directory: started, found again, waited for, stopped.
 
 Every process of a server inherits a locked file from the one that started it, and so does initdb.
-So the lock is free if, and only if, none of them is left, however they ended, and whatever
-processes have their pids now.
+So the lock is free if, and only if, all of them have ended. How they ended does not matter, nor
+which processes have their pids now.
 """
 
 import fcntl
@@ -22,22 +22,22 @@ from infrastructure.postgres.pidfile import PidFile, forget_stranger, serves
 from infrastructure.postgres.programs import HERE
 from infrastructure.postgres.unusable import DatabaseUnusable, data_dir_unusable
 
-_QUIET = 60.0  # seconds without a line in its log after which a starting server is given up
+_QUIET = 60.0  # seconds without a log line after which a start is given up
 _STOPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))  # fast with seconds to do it; at once
-_PAUSE = 0.05  # seconds between two looks at a server that is on its way
-_LONG_LOG = 16 * 2**20  # bytes after which a start begins a new log
+_PAUSE = 0.05  # seconds between two checks of a server that starts or stops
+_LONG_LOG = 16 * 2**20  # bytes of a log after which a start begins a new one
 _COMPLAINT = re.compile(r"(?:FATAL|PANIC|DETAIL|HINT): +(?P<text>.*)|^(?P<bare>.*could not.*)")
 
 
 class StartCancelled(Exception):
-    """The service stops; the server need not start any more."""
+    """The service stops, so the start of the server was cancelled."""
 
 
 class Postmaster:
     """A server that listens on a socket only. Not for use by two threads at once."""
 
     def __init__(self, directory: DataDirectory, connections: int) -> None:
-        """`connections` is how many a server accepts that is started here."""
+        """`connections` is the max_connections of a server that is started here."""
         self._directory = directory
         self._connections = connections
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,14 +75,14 @@ class Postmaster:
         return serves(self._pid, self._directory.cluster)
 
     def last_words(self) -> str:
-        """Why the server ended, as far as its log says."""
-        # What backends refuse their clients is no reason.
+        """Why the server ended, if its log has a reason."""
+        # Errors of single connections are not the reason.
         signs = ("PANIC:", f"[{self._pid}] FATAL:", "FATAL:  could not")
         lines = [line for line in self._logged().splitlines() if any(s in line for s in signs)]
         return _complaints("\n".join(lines)) or "it was killed"
 
     def stop(self) -> None:
-        """Stops the server if one runs, and removes what lies elsewhere for it."""
+        """Stops the server if one runs, and removes its folders outside the data directory."""
         for number, within in _STOPS:
             if self._ends(number, within):
                 break
@@ -167,7 +167,7 @@ class Postmaster:
 
 
 class _Patience:
-    """Is over when a log has not grown for a while: a long recovery logs how far it is."""
+    """Ends when a log has not grown for a while: a long recovery logs its progress."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -187,7 +187,7 @@ class _Patience:
 
 @contextmanager
 def _lock(directory: DataDirectory) -> Iterator[int | None]:
-    """The lock that all processes of a server hold; None while one of them is left."""
+    """Takes the lock that all processes of a server hold; None while one of them still runs."""
     descriptor = directory.open(directory.lock("server"), os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -202,11 +202,11 @@ def _lock(directory: DataDirectory) -> Iterator[int | None]:
 
 
 def _complaints(logged: str) -> str:
-    """The lines of a log that say why a server ended, without their times."""
+    """The lines of a log that explain why a server ended, without their times."""
     said = [
         (match["text"] or match["bare"]).strip().rstrip(".")
         for line in logged.splitlines()
-        # Somebody who comes too early is told that, which is no reason for anything.
+        # A client that connects too early gets this line; it is not the reason.
         if (match := _COMPLAINT.search(line)) and "the database system is" not in line
     ]
     return ". ".join(said[-3:])

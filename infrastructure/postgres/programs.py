@@ -1,7 +1,7 @@
 """PostgreSQL's own programs, from the package that brings them, run as a user other than root.
 
-A program is started inside the folder that it works on, and finds it as HERE: no path of ours is
-ever on a command line or in a setting, so none can be too long or hold a bad character, and nobody
+A program is started inside the folder that it works on, and finds it as HERE: no path of ours is on
+a command line or in a setting. So a path cannot be too long or hold a bad character, and no user
 needs the right to enter the folders above it. Nothing of the shell's environment reaches it.
 """
 
@@ -29,7 +29,7 @@ os.setresuid(uid, uid, uid)
 os.execv(program, sys.argv[3:])
 """
 _NEEDED = ("bin/initdb", "bin/postgres", "lib", "share")
-_LEFT_OUT = shutil.ignore_patterns("*.a", "pgxs")  # for those who compile
+_LEFT_OUT = shutil.ignore_patterns("*.a", "pgxs")  # only needed to compile
 _OTHERS_READ_AND_RUN = 0o005
 
 
@@ -43,7 +43,7 @@ class Programs:
     def start(
         self, name: str, *arguments: str, folder: Path, output: int, keeps: Collection[int] = ()
     ) -> "subprocess.Popen[bytes]":
-        """Starts a program in a folder and in a session of its own, so that no Ctrl-C reaches it.
+        """Starts a program in a folder and in a session of its own, so Ctrl-C does not reach it.
 
         It writes to the descriptor `output`, and inherits those in `keeps`.
         """
@@ -61,8 +61,8 @@ class Programs:
     def _as_owner(self) -> list[str]:
         """The prefix of a command that gives up this user's rights.
 
-        Not the arguments of Popen for that: with them it forks, and a fork of a process in which
-        gRPC runs may hang.
+        The arguments of Popen for that are not used: with them Popen forks, and a fork of a process
+        in which gRPC runs may hang.
         """
         if self.owner.uid == os.geteuid():
             return []

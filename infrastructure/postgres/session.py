@@ -1,4 +1,4 @@
-"""One connection for one thread: opened when needed, opened again after it was lost."""
+"""One connection for one thread: opened when needed, and again after it was lost."""
 
 import time
 from collections.abc import Callable
@@ -29,9 +29,9 @@ class Session:
         greet: Callable[[BoundedConnection], None] = lambda _: None,
         watch: DatabaseWatch | None = None,
     ) -> None:
-        """With `keeps_plans`, a statement is planned once for all values it will ever get.
+        """With `keeps_plans`, a statement is planned once, for all values.
 
-        `greet` is called with each new connection; what it raises refuses the connection.
+        `greet` is called with each new connection; if it raises, the connection is not used.
         """
         self._dsn = dsn
         self._keeps_plans = keeps_plans
@@ -44,8 +44,8 @@ class Session:
     def connection(self) -> BoundedConnection:
         """The connection; a new one if there is none. Raises StoreUnavailable.
 
-        A database that refused just now is not asked again at once, so that callers who wait in
-        line do not wait for a time-out each.
+        After a refusal, the database is not asked again at once: otherwise each waiting caller
+        would wait for a time-out of its own.
         """
         if self._connection is None:
             if self._refused and time.monotonic() < self._refused_until:
@@ -66,9 +66,9 @@ class Session:
     def read(self, query: Callable[[BoundedConnection], T]) -> T:
         """The result of a query that changes nothing, or that may be repeated.
 
-        A connection that is lost or outdated is replaced and asked again at once; one that fell
-        silent has used up the caller's patience. Raises StoreUnavailable, StoredDataDamaged if
-        something stored cannot be read, or what else the query raises.
+        A lost or outdated connection is replaced, and the query is repeated at once. It is not
+        repeated after a time-out: the caller has waited long enough. Raises StoreUnavailable,
+        StoredDataDamaged if something stored cannot be read, or any other error of the query.
         """
         started = time.monotonic()
         try:
@@ -85,7 +85,8 @@ class Session:
     def trouble(self, error: Error) -> Trouble:
         """The kind of trouble that an error of this session means.
 
-        If the connection is lost, or a new one may do better, it is closed: the next is new.
+        If the connection is lost, or a new one may work better, it is closed. The next use opens a
+        new one.
         """
         trouble = trouble_of(error)
         connection = self._connection
@@ -98,13 +99,13 @@ class Session:
         return trouble
 
     def refusal(self, trouble: Trouble, error: Exception) -> StoreUnavailable:
-        """The refusal of all who wait, which those who run the service hear of."""
+        """The refusal of all waiting callers. It is reported to operators, too."""
         refusal = trouble.refusal(error)
         self.tell(refusal)
         return refusal
 
     def tell(self, refusal: StoreUnavailable) -> None:
-        """Tells those who run the service why all who wait are refused."""
+        """Reports to operators why all waiting callers are refused."""
         self._watch.refused(refusal)
 
     def _refusal(self, trouble: Trouble, error: Error) -> Exception:

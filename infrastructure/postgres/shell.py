@@ -6,7 +6,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 
 _SECRETS = {"password": "PGPASSWORD"}  # parameters that no command line may show
-# What closes a DSN to the shell goes without saying, and older clients do not know all of it.
+# Parameters that only repeat defaults are left out: older clients do not know all of them.
 _UNSAID = {
     "client_encoding": "UTF8",
     "sslmode": "disable",
@@ -18,7 +18,7 @@ _UNSAID = {
 
 
 def for_people(dsn: str) -> tuple[str, Mapping[str, str]]:
-    """A DSN without what goes without saying, and variables for what it must not show."""
+    """A DSN without default values, and variables for the values that it must not show."""
     given = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value}
     secrets = {variable: given[name] for name, variable in _SECRETS.items() if name in given}
     usual = {**_usual(), **_UNSAID}
@@ -27,7 +27,7 @@ def for_people(dsn: str) -> tuple[str, Mapping[str, str]]:
 
 
 def _usual() -> Mapping[str, str]:
-    """The values that libpq takes if a DSN has none."""
+    """The values that libpq uses if a DSN has none."""
     return {
         option.keyword.decode(): option.compiled.decode()
         for option in Conninfo.get_defaults()

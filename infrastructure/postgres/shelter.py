@@ -23,8 +23,8 @@ _PRIVATE = 0o700
 def private_folder(link: Path, owner: Owner) -> Path:
     """The folder that the link names: mode 0700, the owner's, and of our own making.
 
-    A folder that was removed is made again under its name; one that is no longer private is left
-    alone, and the link gets a new one. Raises OSError if no place takes a folder.
+    A folder that was removed is made again under its name; one that is no longer private is not
+    touched, and the link gets a new folder. Raises OSError if no place allows a folder.
     """
     folder = _named_by(link)
     if folder is not None:
@@ -42,7 +42,7 @@ def private_folder(link: Path, owner: Owner) -> Path:
 def public_folder(link: Path) -> Path:
     """A new folder from which programs can be run; every user may enter it, only we may write.
 
-    Raises OSError if no place takes one.
+    Raises OSError if no place allows one.
     """
     remove(link)
     folder = _new_folder(os.ST_RDONLY | os.ST_NOEXEC)
@@ -60,7 +60,7 @@ def remove(link: Path) -> None:
 
 
 def _named_by(link: Path) -> Path | None:
-    """The folder that a link names; None for what we cannot have made."""
+    """The folder that a link names; None if we cannot have made it."""
     try:
         folder = link.readlink()
     except OSError:
@@ -104,7 +104,7 @@ def _give(folder: Path, owner: Owner) -> None:
 
 
 def _point(link: Path, folder: Path) -> None:
-    """Makes the link name the folder; it never names nothing in between."""
+    """Points the link to the folder, atomically: there is a valid link at every moment."""
     new = link.with_name(f"{link.name}.new")
     new.unlink(missing_ok=True)
     new.symlink_to(folder)

@@ -1,6 +1,7 @@
-"""What goes wrong with a database, sorted once: what callers are told, and what happens next.
+"""Errors of a database by kind: the refusal that callers get, and what the service does next.
 
-PostgreSQL's SQLSTATE decides, not the class of the exception: drivers sort some codes astray.
+PostgreSQL's SQLSTATE decides, not the class of the exception: drivers map some codes to a wrong
+class.
 """
 
 from collections.abc import Mapping
@@ -16,8 +17,8 @@ class Trouble:
     """A kind of trouble.
 
     `name` stands in logs, `sentence` and `reason` are for callers. `retry` is true if the same may
-    work soon. `renew` is true if a new connection may do better. `unready` is true if the service
-    is not ready at the first occurrence: there is no doubt, and it does not pass by itself.
+    work soon. `renew` is true if a new connection may do better. If `unready` is true, the service
+    is not ready from the first occurrence on: the error is certain, and an operator must act.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Trouble:
     unready: bool = False
 
     def refusal(self, error: Exception) -> StoreUnavailable:
-        """The refusal of all who wait for the database."""
+        """The refusal of all callers that wait for the database."""
         said = str(error).strip().splitlines() or [type(error).__name__]
         return StoreUnavailable(
             self.sentence,
@@ -78,7 +79,7 @@ SQLSTATES: Mapping[str, Trouble] = {
     "08": CONNECTION,
     "0A000": OUTDATED,  # cached plan must not change result type: nothing ran
     "25006": READ_ONLY,
-    "25P02": CONNECTION,  # a transaction that failed before: not ours
+    "25P02": CONNECTION,  # the transaction had failed before this statement
     "25P03": TOO_SLOW,  # idle in transaction
     "25P04": TOO_SLOW,  # transaction_timeout
     "26000": OUTDATED,  # no such prepared statement: nothing ran
@@ -100,7 +101,7 @@ SQLSTATES: Mapping[str, Trouble] = {
 }
 """The kind of each code; if the code is not there, of the code's first three or two characters."""
 
-# libpq refuses servers that take no writes without any code.
+# If a server takes no writes, libpq refuses it without a code.
 _NO_WRITES = ("session is read-only", "server is in hot standby mode")
 
 
@@ -114,10 +115,10 @@ def trouble_of(error: Error) -> Trouble:
     if isinstance(error, OperationalError | InterfaceError):
         text = str(error)
         return READ_ONLY if any(words in text for words in _NO_WRITES) else CONNECTION
-    # Without a code, the driver could not make a value of what was stored.
+    # An error without a code: the driver could not read a stored value.
     return DAMAGE if isinstance(error, DataError) else UNKNOWN
 
 
 def is_certain(error: Error) -> bool:
-    """Whether the server itself refused the statement, so that nothing of it was recorded."""
+    """Whether the server itself refused the statement, so nothing was recorded."""
     return error.sqlstate is not None and trouble_of(error) is not CONNECTION

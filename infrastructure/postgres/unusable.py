@@ -1,4 +1,4 @@
-"""Why a database cannot be used, said as sentences: what is wrong, and what to do."""
+"""Why a database cannot be used, in sentences: what is wrong, and what to do."""
 
 import errno
 import pwd
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class DatabaseUnusable(Exception):
-    """The database cannot be used; the text says why, and what to do next."""
+    """The database cannot be used; the text explains why, and what to do next."""
 
 
 def data_dir_unusable(data_dir: Path, reason: str, remedy: str = "") -> DatabaseUnusable:
@@ -19,7 +19,7 @@ def data_dir_unusable(data_dir: Path, reason: str, remedy: str = "") -> Database
 
 
 def refused_by_the_system(data_dir: Path, error: OSError) -> DatabaseUnusable:
-    """The refusal of a data directory for what the operating system says of it."""
+    """The refusal of a data directory with the error of the operating system."""
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return data_dir_unusable(data_dir, "its disk is full", "Make room there")

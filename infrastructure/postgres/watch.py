@@ -1,4 +1,4 @@
-"""What all sessions of a process tell about their database: a line each time it changes."""
+"""Gathers what the sessions of a process report about the database; logs each change once."""
 
 from threading import Lock
 from time import monotonic
@@ -16,7 +16,7 @@ _log = structlog.get_logger()
 
 
 class DatabaseWatch:
-    """Passes on what sessions meet, to those who observe and to those who run the service."""
+    """Passes on what sessions report, to observers and to operators."""
 
     def __init__(self, observer: Observer | None = None, events: Events | None = None) -> None:
         self._observer = observer or InertObserver()
@@ -25,7 +25,7 @@ class DatabaseWatch:
         self._busy_until = 0.0
 
     def session_lost(self) -> None:
-        """A connection broke or fell silent; the next one may be well."""
+        """A connection broke or fell silent; the next one may work."""
         self._observer.session_lost()
 
     def refused(self, refusal: StoreUnavailable) -> None:
@@ -40,5 +40,5 @@ class DatabaseWatch:
             _log.warning("database busy", why=refusal.why)
 
     def well(self) -> None:
-        """The database does all that the service needs."""
+        """The database works again: it does everything that the service needs."""
         self._events.database_back()

@@ -1,4 +1,4 @@
-"""The end of a process that cannot go on: at once, and with a code that says so."""
+"""Ends a process that cannot go on: at once, with an exit code of its own."""
 
 import os
 import threading
@@ -10,15 +10,16 @@ _log = structlog.get_logger()
 
 
 def end_now(why: str) -> None:
-    """Ends this process without waiting for its threads. An embedded database outlives it."""
+    """Ends this process without waiting for its threads. An embedded database keeps running."""
     _log.critical("the process ends by force", why=why)
     os._exit(ENDED_BY_FORCE)
 
 
 def end_with_any_thread() -> None:
-    """From now on a thread that an exception ends takes the process with it.
+    """From now on, if an exception ends any thread, the process ends, too.
 
-    Callers would wait for ever for what such a thread was to do; another process does better.
+    Otherwise callers would wait for ever for the work of that thread; another process can serve
+    them.
     """
 
     def ended(args: threading.ExceptHookArgs) -> None:

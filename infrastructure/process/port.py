@@ -1,4 +1,4 @@
-"""The address on which the service listens: looked at before anything starts, and kept."""
+"""The address on which the service listens: checked before anything starts, and reserved."""
 
 import errno
 import socket
@@ -9,7 +9,7 @@ from infrastructure.address import Address
 
 
 class AddressRefused(Exception):
-    """The service cannot listen on the address; the text says why, and what to do."""
+    """The service cannot listen on the address; the text explains why, and what to do."""
 
     def __init__(self, address: Address, refused: OSError) -> None:
         elsewhere = f"127.0.0.1:{min(address.port + 1, 65535) if address.port >= 1024 else 50052}"  # noqa: PLR2004 - ports of ordinary users begin there
@@ -37,14 +37,14 @@ def check(address: str) -> None:
 
 @contextmanager
 def reserved(address: str) -> Iterator[str]:
-    """The address with its port settled, kept from others while workers come and go.
+    """The address with its final port, reserved while workers start and end.
 
     Raises AddressRefused.
     """
     check(address)
     wanted = Address.parse(address)
     family, where = _resolved(wanted)[0]
-    # Bound but not listening: it takes no connection, and no stranger can take the port.
+    # Bound but not listening: takes no connection, and no other user can bind the port.
     try:
         keeper = _bound(wanted, family, where, socket.SO_REUSEPORT)
     except AddressRefused:

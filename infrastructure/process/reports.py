@@ -1,4 +1,4 @@
-"""What a worker tells its supervisor through a pipe: it serves, its threads run, what happened."""
+"""Reports of a worker to its supervisor, through a pipe: it serves, its threads run, its events."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Any, Self
 from infrastructure.telemetry.events import Events
 
 REPORT_EVERY = 1.0  # seconds
-MOST_WAITING = 100  # reports: a supervisor that does not read costs no more memory than these
+MOST_WAITING = 100  # reports; bounds the memory if the supervisor does not read
 
 SERVING = "serving"
 RUNNING = "running"
@@ -92,7 +92,7 @@ class Reporter:
         self._news.set()
 
     def _send(self) -> None:
-        with suppress(OSError):  # The supervisor ended; the worker is told by other means.
+        with suppress(OSError):  # The supervisor has ended; the worker notices that elsewhere.
             while not self._ended:
                 self._news.wait(REPORT_EVERY)
                 self._news.clear()
@@ -103,6 +103,6 @@ class Reporter:
 
 
 def forward(report: tuple[Any, ...], events: Events) -> None:
-    """Tells the supervisor's events what a worker reported."""
+    """Passes a worker's report to the supervisor's events."""
     name, *details = report
     getattr(events, name)(*details)

@@ -31,7 +31,7 @@ REFUSALS = (
     DatabaseUnusable,
     SchemaMismatch,
 )
-"""What ends a start: each is a sentence with a way out."""
+"""Errors that end a start; the text of each explains what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def serve(settings: Settings, events: Events, announce: Callable[[Serving], None
         connections = settings.workers * CONNECTIONS_A_WORKER
         with database(settings, events, connections=connections) as found:
             _fit_schema(settings, found, events)
-            # What follows starts threads, and takes moments only: no exception may cut into it.
+            # From here on threads start; it is quick. A signal must not raise in the middle of it.
             stop.start_is_over()
             run = _alone if settings.workers == 1 else _among_workers
             run(settings, found, events, announce, stop)

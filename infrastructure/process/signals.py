@@ -1,6 +1,7 @@
-"""Signals as steps of a stop: the first asks for it, the second hurries it, the third ends it all.
+"""Signals as steps of a stop: the first asks for a stop, the second does not wait for calls, the
+third ends the process.
 
-A handler may run between any two steps of the code that it interrupts, so ours do next to nothing.
+A handler may run between any two steps of the code that it interrupts, so ours do almost nothing.
 The number of a signal is written to a pipe by the interpreter itself, and a thread of its own reads
 the pipe: it sees signals even while the main thread is busy in a library.
 """
@@ -17,7 +18,7 @@ from infrastructure.process.lastresort import end_now
 ONE_WISH = 0.3  # seconds: `make` and a process group may send one Ctrl-C several times
 LAST_RESORT = 30.0  # seconds after which a stop that hangs ends the process
 
-_END = 0  # no signal has this number
+_END = 0  # no signal has this value
 
 
 class Stopped(BaseException):
@@ -25,7 +26,7 @@ class Stopped(BaseException):
 
 
 class StopSignals:
-    """What signals have asked for so far, while the block lasts. For the main thread only."""
+    """The stop signals that arrived while the block runs. For the main thread only."""
 
     def __init__(self, *listened: signal.Signals, ignored: tuple[signal.Signals, ...] = ()) -> None:
         """Listens to these signals, SIGTERM, SIGINT and SIGHUP if none is named."""

@@ -1,4 +1,4 @@
-"""Several server processes on one port: started, looked after, replaced, and stopped together."""
+"""Several server processes on one port: started, watched, replaced, and stopped together."""
 
 import multiprocessing
 import signal
@@ -18,7 +18,7 @@ from infrastructure.telemetry.events import Events
 SILENT_FOR = 15.0  # seconds without a report after which a worker counts as stuck
 DRAIN_WITHIN = 20.0  # seconds: longer than a worker's own grace
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a worker that died is started again
-HEALTHY_AFTER = 60.0  # seconds of life after which a death is no part of a row any more
+HEALTHY_AFTER = 60.0  # seconds of life after which an end does not count as repeated
 LOOK_EVERY = 0.2  # seconds
 
 _OURS = {signal.SIGINT, signal.SIGHUP}  # signals that the supervisor alone listens to
@@ -27,7 +27,7 @@ _spawn = multiprocessing.get_context("spawn")
 
 @dataclass(slots=True)
 class _Worker:
-    """A server process, and when it was heard of last, by the monotonic clock."""
+    """A server process, and the time of its last report, by the monotonic clock."""
 
     process: SpawnProcess
     reports: Connection
@@ -37,7 +37,7 @@ class _Worker:
 
 @dataclass(slots=True)
 class _Place:
-    """One of the places for a worker: who is in it, or when the next one comes."""
+    """One of the places for a worker: the worker in it, or the time of the next start."""
 
     worker: _Worker | None = None
     start_at: float = 0.0
@@ -45,7 +45,7 @@ class _Place:
 
 
 class Supervisor:
-    """Keeps a number of workers alive until it is asked to stop."""
+    """Keeps a fixed count of workers running until it is asked to stop."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Supervisor:
 
     def _start(self) -> _Worker:
         reports, theirs = _spawn.Pipe(duplex=False)
-        # Not daemonic: a worker that is told to stop must be waited for, not killed.
+        # Not daemonic: a worker that was asked to stop must be waited for, not killed.
         process = _spawn.Process(
             target=serve_among_others,
             args=(self._settings, self._dsn, theirs),
@@ -128,7 +128,7 @@ class Supervisor:
         try:
             while worker.reports.poll():
                 self._heed(worker, worker.reports.recv())
-        except (EOFError, OSError):  # It has ended, or does so now.
+        except (EOFError, OSError):  # It has ended, or is about to end.
             worker.process.join(LOOK_EVERY)
 
     def _heed(self, worker: _Worker, report: tuple[Any, ...]) -> None:

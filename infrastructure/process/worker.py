@@ -19,7 +19,7 @@ from infrastructure.telemetry.events import Events
 from infrastructure.telemetry.logs import configure_logs
 from infrastructure.wiring.service import Running, running
 
-TRY_AGAIN_EVERY = 1.0  # seconds between two looks for a database that is away
+TRY_AGAIN_EVERY = 1.0  # seconds between two checks of a database that is lost
 
 
 def serve_alone(
@@ -37,7 +37,8 @@ def serve_alone(
 
 
 def serve_among_others(settings: Settings, dsn: str, reports: Connection) -> None:
-    """Serves as one of several processes on a port, until told or until the supervisor ended.
+    """Serves as one of several processes on a port, until asked to stop, or until the supervisor
+    has ended.
 
     Reports to the supervisor that it serves, that its threads run, and what happens.
     """
