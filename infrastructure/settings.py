@@ -1,6 +1,6 @@
 """All settings of the service, each from the environment (WORKFLOWS_...) or from a flag.
 
-Names, texts, bounds and defaults stand here once; flags, errors and README's table are made of
+Names, texts, bounds and defaults stand here once; flags, errors and README's table are made from
 what `described` returns.
 """
 
@@ -175,10 +175,10 @@ def load(**given: object) -> Settings:
 def unknown_variables(environment: Mapping[str, str]) -> Sequence[str]:
     """A sentence for each variable that looks like a setting of ours and is none."""
     known = [setting.variable for setting in described()]
-    strangers = [
+    unknown = [
         name for name in environment if name.upper().startswith(PREFIX) and name not in known
     ]
-    return [f"{name} is no setting{_near(name.upper(), known)}" for name in sorted(strangers)]
+    return [f"{name} is no setting{_near(name.upper(), known)}" for name in sorted(unknown)]
 
 
 def _near(name: str, known: Sequence[str]) -> str:
@@ -210,7 +210,7 @@ def _described(name: str, field: FieldInfo) -> Setting:
 
 
 def _complaint(error: Any, given: Mapping[str, object]) -> str:
-    """Where a refused value comes from, what it is, and what would be right."""
+    """The source of a refused value, the value, and what is accepted."""
     name = str(error["loc"][0]) if error["loc"] else ""
     setting = next((s for s in described() if s.name == name), None)
     if setting is None:

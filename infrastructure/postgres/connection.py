@@ -76,7 +76,7 @@ def with_network_guards(dsn: str) -> str:
 
 
 def configure(connection: Connection[Any], *, keeps_plans: bool = False) -> None:
-    """Sets what bounds a session on the server, and whether it plans anew for other values."""
+    """Sets what bounds a session on the server, and whether other values get new plans."""
     mode = "force_generic_plan" if keeps_plans else "auto"
     connection.execute("; ".join((*_GUARDS, f"SET plan_cache_mode = {mode}")))
 

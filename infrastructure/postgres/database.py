@@ -65,7 +65,7 @@ def _unwound_by_signals() -> Iterator[None]:
     """
 
     def unwind(number: int, _: object) -> None:
-        raise SystemExit(128 + number)  # As shells count a process that a signal ended.
+        raise SystemExit(128 + number)  # As shells report an end by a signal.
 
     ours = [n for n in _ENDING if signal.getsignal(n) is signal.SIG_DFL] if _is_main() else []
     for number in ours:

@@ -92,7 +92,7 @@ class EmbeddedPostgres:
             os.close(self._in_use)
 
     def _keep(self) -> None:
-        """Starts a server again that was killed, or that ended for want of disk for example."""
+        """Starts the server again after it was killed, or ended because the disk was full."""
         first, longest = _PAUSES
         pause, steady_from, refusal = first, time.monotonic() + _STEADY, ""
         while not self._stopping.wait(_LOOK_EVERY):
@@ -101,7 +101,7 @@ class EmbeddedPostgres:
             if time.monotonic() > steady_from:
                 pause = first
             # The sessions that use the database report that it is lost and back.
-            why = refusal or self._postmaster.last_words()
+            why = refusal or self._postmaster.reason_of_end()
             self._events.preparing(f"the embedded PostgreSQL ended ({why}); it is started again")
             if self._stopping.wait(pause):
                 return
@@ -117,7 +117,7 @@ class EmbeddedPostgres:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Keeps others from starting a server there, so that none sees what another half did."""
+        """Lets one process at a time start a server, so that none sees a half-finished start."""
         turn = self._lock("start", fcntl.LOCK_EX, _TURN_WITHIN)
         try:
             yield

@@ -129,7 +129,7 @@ class _Step:
 
 
 def _pending(connection: Connection[Any]) -> Sequence[_Step]:
-    """What the database lacks, in order. Raises SchemaMismatch if it has what we do not know."""
+    """What the database lacks, in order. Raises SchemaMismatch if it has unknown ones."""
     recorded = _recorded(connection)
     migrations = available()
     if newer := sorted(recorded.keys() - {migration.name for migration in migrations}):

@@ -1,4 +1,4 @@
-"""Users that PostgreSQL's programs run as: never root, and if root starts them, nobody else."""
+"""Users that PostgreSQL's programs run as: never root; if root starts them, an unused id."""
 
 import grp
 import os

@@ -27,7 +27,7 @@ class PidFile:
         return cls(pid, lines[_STATUS_LINE].strip(), lines[4])
 
 
-def forget_stranger(cluster: Path, socket: Path) -> None:
+def remove_stale_pid_file(cluster: Path, socket: Path) -> None:
     """Removes the pid files of a server that ended, if another process has its pid now.
 
     PostgreSQL would take that process for the server. If no process has the pid, the files stay:

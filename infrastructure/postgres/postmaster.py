@@ -18,12 +18,12 @@ from threading import Event
 
 from infrastructure.postgres import shelter
 from infrastructure.postgres.cluster import DataDirectory
-from infrastructure.postgres.pidfile import PidFile, forget_stranger, serves
+from infrastructure.postgres.pidfile import PidFile, remove_stale_pid_file, serves
 from infrastructure.postgres.programs import HERE
 from infrastructure.postgres.unusable import DatabaseUnusable, data_dir_unusable
 
 _QUIET = 60.0  # seconds without a log line after which a start is given up
-_STOPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))  # fast with seconds to do it; at once
+_STOPS = ((signal.SIGINT, 30.0), (signal.SIGQUIT, 10.0))  # fast, within seconds; immediate
 _PAUSE = 0.05  # seconds between two checks of a server that starts or stops
 _LONG_LOG = 16 * 2**20  # bytes of a log after which a start begins a new one
 _COMPLAINT = re.compile(r"(?:FATAL|PANIC|DETAIL|HINT): +(?P<text>.*)|^(?P<bare>.*could not.*)")
@@ -74,7 +74,7 @@ class Postmaster:
         """Whether the server that was started or found still runs."""
         return serves(self._pid, self._directory.cluster)
 
-    def last_words(self) -> str:
+    def reason_of_end(self) -> str:
         """Why the server ended, if its log has a reason."""
         # Errors of single connections are not the reason.
         signs = ("PANIC:", f"[{self._pid}] FATAL:", "FATAL:  could not")
@@ -93,7 +93,7 @@ class Postmaster:
     def _launch(self, lock: int) -> None:
         programs = self._directory.programs(lock)
         socket = shelter.private_folder(self._directory.socket, programs.owner)
-        forget_stranger(self._directory.cluster, socket)
+        remove_stale_pid_file(self._directory.cluster, socket)
         log = self._open_log()
         try:
             self._process = programs.start(

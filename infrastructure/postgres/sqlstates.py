@@ -99,7 +99,7 @@ SQLSTATES: Mapping[str, Trouble] = {
     "XX001": DAMAGE,
     "XX002": DAMAGE,
 }
-"""The kind of each code; if the code is not there, of the code's first three or two characters."""
+"""The kind of each code, or of its first three or two characters if the code is missing."""
 
 # If a server takes no writes, libpq refuses it without a code.
 _NO_WRITES = ("session is read-only", "server is in hot standby mode")

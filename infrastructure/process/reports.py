@@ -25,7 +25,7 @@ class Reporter:
     """
 
     def __init__(self, pipe: Connection, runs: Callable[[], bool] = lambda: True) -> None:
-        """`runs` says whether every thread of the service still works; then it is reported."""
+        """`runs` returns whether every thread of the service works; if so, it is reported."""
         self._pipe = pipe
         self.runs = runs
         self._waiting: deque[tuple[Any, ...]] = deque(maxlen=MOST_WAITING)

@@ -55,7 +55,7 @@ def serve(settings: Settings, events: Events, announce: Callable[[Serving], None
     """
     with StopSignals() as stop, suppress(Stopped):
         stop.interrupt_start()
-        port.check(settings.listen)  # Before a database starts in vain, as the next line.
+        port.check(settings.listen)  # Before a database starts in vain, too.
         load(settings.catalogue)
         connections = settings.workers * CONNECTIONS_A_WORKER
         with database(settings, events, connections=connections) as found:

@@ -92,7 +92,7 @@ class StopSignals:
                 elif wishes == 2:  # noqa: PLR2004 - the second
                     self.hurried.set()
                 else:
-                    os._exit(128 + number[0])  # As shells count a process that a signal ended.
+                    os._exit(128 + number[0])  # As shells report an end by a signal.
 
     def ask(self) -> None:
         """Asks for a stop, as the first signal does. May be called on any thread."""

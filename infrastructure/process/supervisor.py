@@ -145,7 +145,7 @@ class Supervisor:
                 self._started()
 
     def _count_stopping(self, report: tuple[Any, ...]) -> None:
-        """A worker stops. If all of them were asked to, that is one event, not one for each."""
+        """Counts a worker that stops. If all were asked to stop, one event stands for all."""
         self._stopping += 1
         self._in_flight += report[1]
         if self._stop.asked.is_set() and self._stopping == len(self._workers()):

@@ -1,11 +1,11 @@
-"""The SQL of lists: what a page shows, and how far a search looks.
+"""The SQL of lists: the rows of a page, and the limit of a search.
 
-A page is cut by number and bytes in SQL, so that no payload is read that it does not show.
+SQL cuts a page by count and bytes, so that only payloads that the page shows are read.
 
 A search by a part of the name first looks at the newest workflows of the user. Most searches end
-there: the part is common, or the user has no more workflows. Otherwise it is rare, so the index of
-trigrams finds it. A part of one or two characters has no trigram: it is refused beyond what
-a walk can look at.
+there, because the part is common or the user has no more workflows. If the part is rare, the index
+of trigrams finds it. A part of one or two characters has no trigram: if the user has more workflows
+than a walk can read, the search is refused.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from domain.filters import Filters, folded
 from infrastructure.readmodel.rows import COLUMNS
 
 WALKED = 5_000
-"""Workflows at which a search looks before it asks the index of trigrams."""
+"""How many workflows a search reads before it uses the index of trigrams."""
 WALKED_WITHOUT_INDEX = 100_000
-"""Workflows at which a search looks if no index can help it: well below 100 ms."""
+"""How many workflows a search reads if no index can help: takes well below 100 ms."""
 TRIGRAM = 3  # characters
 
 _CLAUSES = {
@@ -37,7 +37,7 @@ _SHOWN = {
     "id": "id::text",
     "payload": "CASE WHEN fits THEN payload END",
 }
-"""How a field of ListedWorkflow is read, if not from the column that holds it."""
+"""Fields of ListedWorkflow that are not read from a column of the same name."""
 _SELECTED = ", ".join(
     _SHOWN.get(field, _COLUMN_OF.get(field, field)) for field in ListedWorkflow._fields
 )
@@ -56,7 +56,7 @@ _PAGE = f"""
     ) AS measured
 """  # noqa: S608 - constants
 _NEWEST = "SELECT * FROM workflows WHERE {where} ORDER BY created_position DESC"
-# The sum keeps the planner from walking the list in its order: it would meet a rare name last.
+# The sum keeps the planner from walking the list in order, which is slow for a rare name.
 _BY_NAME = "SELECT * FROM workflows WHERE {where} ORDER BY created_position + 0 DESC"
 _WALK = """
     SELECT * FROM (
@@ -73,7 +73,7 @@ Statement = tuple[str, Mapping[str, Any]]
 
 
 class ListStatements:
-    """The statements for one page of one list. `page` is the answer to all but searches."""
+    """The statements for one page of one list. `page` is for lists without a search."""
 
     def __init__(
         self, user_id: str, filters: Filters, before: int | None, limit: int, room: int
@@ -97,7 +97,7 @@ class ListStatements:
 
     @property
     def page(self) -> Statement:
-        """The page, along the index that the planner finds best."""
+        """The page, by the index that the planner chooses."""
         return self._page(_NEWEST)
 
     @property
@@ -107,12 +107,12 @@ class ListStatements:
 
     @property
     def beyond(self) -> Statement:
-        """Whether there are workflows that the walk did not look at."""
+        """Whether there are workflows that the walk did not read."""
         return _BEYOND.format(live=self._live), self._parameters
 
     @property
     def by_name(self) -> Statement:
-        """The page, along the index of trigrams."""
+        """The page, by the index of trigrams."""
         return self._page(_BY_NAME)
 
     def _page(self, found: str) -> Statement:
@@ -121,5 +121,5 @@ class ListStatements:
 
 
 def _literally(text: str) -> str:
-    """A text in which LIKE finds no wildcard."""
+    """The text with its LIKE wildcards escaped."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,7 +1,7 @@
-"""Folds names again if rows were written by another way of folding, or by another Unicode.
+"""Folds names again if rows were written with another folding or another version of Unicode.
 
 Otherwise searches would miss those rows until their workflows change. The column's comment in the
-database says which folding its values have.
+database names the folding of its values.
 """
 
 from unicodedata import unidata_version
@@ -14,7 +14,7 @@ from infrastructure.postgres.connection import with_network_guards
 from infrastructure.readmodel.rows import FOLDS
 
 FOLDING = f"folding {crc32(folded(FOLDS).encode())}, Unicode {unidata_version}"
-"""Which folding the names have."""
+"""The name of the current folding."""
 BATCH = 2000  # rows: each batch is a short transaction
 
 _FOUND = """
@@ -26,7 +26,7 @@ _NEXT = """
     SELECT id, name, name_folded FROM workflows
     WHERE id > %s::uuid ORDER BY id LIMIT %s
 """
-# A name that changed meanwhile was folded by whoever changed it.
+# If a name changed meanwhile, that change has folded it.
 _FOLD = """
     UPDATE workflows AS w SET name_folded = again.folded
     FROM unnest(%s::uuid[], %s::text[], %s::text[]) AS again (id, name, folded)
@@ -38,8 +38,8 @@ _DONE = f"COMMENT ON COLUMN workflows.name_folded IS '{FOLDING}'"
 def fold_names_again(dsn: str) -> int:
     """Makes every stored name findable, and returns how many were folded anew.
 
-    Does nothing for a role that does not own the table: whoever migrates does it. Rows are read
-    only if the database has another folding.
+    Does nothing if the role does not own the table: the owner does it when it migrates. Rows are
+    read only if the database has another folding.
     """
     with Connection.connect(with_network_guards(dsn), autocommit=True) as connection:
         found, owns = connection.execute(_FOUND).fetchone() or ("", False)

@@ -1,4 +1,4 @@
-"""The current-state row of a workflow: fold of its events, and snapshot for its next command."""
+"""The current-state row of a workflow: the fold of its events; commands are decided on it."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -34,7 +34,7 @@ COLUMNS: Mapping[str, str] = _FIXED | _CHANGING
 STATE_COLUMNS = ", ".join(COLUMNS)
 """The columns that `workflow_of` reads, for a SELECT."""
 
-# Names that another way to fold would fold to something else.
+# Names whose folded form differs between ways of folding.
 FOLDS = "\u0130stanbul Caf\u00e9 Cafe\u0301 Stra\u00dfe \ufb01 \u03a3\u03c2"
 
 
@@ -76,7 +76,7 @@ def new_row(change: Change) -> dict[str, Any]:
 
 
 def moved_row(change: Change, base: Stream) -> dict[str, Any]:
-    """What a change can alter in a row; a payload that stays is not sent again."""
+    """The columns that a change can alter; an unchanged payload is not sent again."""
     workflow = change.workflow
     row = dict(zip(_CHANGING, _changing_values(workflow), strict=True))
     row["id"] = change.workflow_id

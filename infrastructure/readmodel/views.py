@@ -22,9 +22,9 @@ from infrastructure.postgres.session import Session
 from infrastructure.readmodel.lists import ListStatements, Statement
 from infrastructure.readmodel.rows import COLUMNS, STATE_COLUMNS, USABLE, workflow_of
 
-LIST_WITHIN = 1  # seconds that the database may look for a page
+LIST_WITHIN = 1  # seconds that the database may search for a page
 READ_TOGETHER = 32 * 1024
-"""Bytes of a payload up to which workflows are read together with others."""
+"""The largest payload, in bytes, of a workflow that is read together with others."""
 
 # A workflow whose row is missing is found too, with an empty row: its events are there.
 GET = f"""
@@ -44,9 +44,9 @@ _NO_FILTERS = Filters()
 def configure_lists(connection: Connection[Any]) -> None:
     """Sets what a session that reads lists needs: call it with each new connection.
 
-    The plan of a list without filters is kept for all users. Without sorts it can only walk the
-    one index that has the list's order. A table that was never analysed, or a user with far more
-    workflows than others, would else be served by a plan that sorts all of them for each page.
+    The plan of a list without filters is kept for all users. Without sorts it can only walk the one
+    index that has the list's order. Otherwise, for a table that was never analysed or a user with
+    far more workflows than others, the plan would sort all of them for each page.
     """
     connection.execute(f"SET enable_sort = off; SET statement_timeout = '{LIST_WITHIN}s'")
 
@@ -55,7 +55,7 @@ class PostgresViews:
     """WorkflowViews on one session of its own: made for one thread."""
 
     def __init__(self, session: Session, streams: EventStore) -> None:
-        """`streams`, on the same thread, restores rows that cannot be used."""
+        """`streams` restores rows that cannot be used; it must be on the same thread."""
         self._session = session
         self._streams = streams
 

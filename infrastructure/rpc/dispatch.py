@@ -1,4 +1,4 @@
-"""From a method's row and a request's bytes into a lane, and from the lane's outcome to a reply."""
+"""Passes a request to the lane of its method, and the lane's outcome to the reply."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from infrastructure.rpc.method import LaneName, MethodRow, Surroundings
 from infrastructure.wire.calls import Metadata
 
 LARGE = 16 * 1024
-"""Bytes beyond which a request is not parsed on the thread that takes calls."""
+"""A request of more bytes is not parsed on the thread that takes calls."""
 
 
 class Queue(Protocol):
@@ -35,9 +35,9 @@ class Entrance:
 
     queue: Queue
     submission: Callable[[Any, Metadata, str], Any]
-    """Makes what the lane takes of what `convert` made, the call's metadata and its method."""
+    """Makes the lane's input from the result of `convert`, the call's metadata and its method."""
     weight: int = 0
-    """Bytes that a byte of the request counts for: how often it is stored."""
+    """How many bytes each byte of a request counts as: how often it is stored."""
 
 
 def answerers(
@@ -46,7 +46,7 @@ def answerers(
     checks: Queue,
     surroundings: Surroundings,
 ) -> Mapping[str, Answerer]:
-    """What answers the calls of each method, by the method's name.
+    """The function that answers the calls of each method, by the method's name.
 
     `checks` is the lane that parses and checks large requests; see `checked`.
     """
@@ -54,7 +54,7 @@ def answerers(
 
 
 def checked(batch: Sequence[Callable[[], Any]]) -> Iterator[Any]:
-    """The work of the lane of checks: what each of a batch returns or raises."""
+    """The work of the lane of checks: what each item of a batch returns or raises."""
     for check in batch:
         try:
             outcome = check()
@@ -90,7 +90,7 @@ class _Dispatcher:
             reply.when_cancelled(place.withdraw)
 
     def _take_large(self, request: bytes, size: int, reply: Reply) -> None:
-        """Takes a place in the lane of checks first, and one in the row's lane then."""
+        """Takes a place in the lane of checks first, then one in the lane of the method."""
         places: dict[str, Ticket[Any, Any]] = {}
 
         def has_been_checked(asked: Any) -> None:
@@ -111,7 +111,7 @@ class _Dispatcher:
         reply.when_cancelled(leave)
 
     def _check(self, request: bytes, reply: Reply) -> Any:
-        """What enters the lane. Raises what the request is refused with."""
+        """The lane's input. Raises the error with which the request is refused."""
         row = self._row
         asked = row.read(request, self._surroundings)
         return self._submission(asked, reply.metadata, row.name)

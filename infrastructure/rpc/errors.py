@@ -52,7 +52,7 @@ class Undecodable(Exception):
 
 
 def refusal_of(error: Exception) -> Refusal:
-    """The refusal for an error. Of an error without a row, nothing is passed on to the client."""
+    """The refusal for an error. If an error has no row, the client learns nothing of it."""
     for kind in type(error).__mro__:
         if rule := RULES.get(kind):
             return rule(error)

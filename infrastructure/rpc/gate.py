@@ -6,7 +6,7 @@ from infrastructure.lanes.refusals import Draining
 
 
 class Gate:
-    """Counts the calls that are inside, on whatever threads they come and go."""
+    """Counts the calls inside. Safe on any threads."""
 
     __slots__ = ("_closed", "_counting", "_empty", "_inside", "turned_away")
 
@@ -24,7 +24,7 @@ class Gate:
         return self._inside
 
     def enter(self) -> None:
-        """Lets a call in, which must leave. Raises Draining once the gate is closed."""
+        """Lets a call in; `leave` must follow. Raises Draining if the gate is closed."""
         with self._counting:
             if self._closed:
                 self.turned_away += 1
@@ -32,7 +32,7 @@ class Gate:
             self._inside += 1
 
     def leave(self) -> None:
-        """A call that was let in has ended."""
+        """Counts the end of a call that was let in."""
         with self._counting:
             self._inside -= 1
             if self._closed and not self._inside:

@@ -1,4 +1,4 @@
-"""The outermost wrapper of every method of ours: whatever is raised inside leaves as a status."""
+"""The outermost wrapper of every method of ours: any exception inside becomes a status."""
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
@@ -48,7 +48,7 @@ class Reply:
 
     @property
     def caller(self) -> str:
-        """Who calls, as far as shares of a queue go: the client's connection."""
+        """The caller to whom shares of a queue belong: the client's connection."""
         return self._call.peer
 
     def when_cancelled(self, leave: Callable[[], object]) -> None:
@@ -56,7 +56,7 @@ class Reply:
         self._call.when_cancelled(leave)
 
     def settle(self, outcome: A | Exception, render: Callable[[A], Rendered]) -> None:
-        """Answers with an outcome as `render` makes it a reply; refuses if it is an exception."""
+        """Sends the reply that `render` makes of the outcome; refuses if it is an exception."""
         if isinstance(outcome, Exception):
             self.refuse(outcome)
             return
@@ -69,7 +69,7 @@ class Reply:
             self._end(_OK)
 
     def refuse(self, error: Exception) -> None:
-        """Answers with the status of a refusal or a fault."""
+        """Sends the status of a refusal or a fault."""
         self._end(_refuse(self._method, self._call, error))
 
     def _end(self, code: str) -> None:

@@ -1,4 +1,4 @@
-"""Health (grpc.health.v1): the process is alive, the service is ready, watchers hear of changes.
+"""Health (grpc.health.v1): the process is alive, the service is ready, watchers receive changes.
 
 The methods are like every method of ours on the wire. Nothing is sent under a lock: a change asks
 the wire to take the status from each watcher when its stream is free, so a client that does not
@@ -36,7 +36,7 @@ _ENCODED: Mapping[int, bytes] = {
 
 
 class Health:
-    """What health knows of this process. Safe on any threads."""
+    """The health of this process. Safe on any threads."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """`names` are those of the service; all of them are ready or not together."""
@@ -52,11 +52,11 @@ class Health:
 
     @property
     def streams(self) -> Mapping[str, StreamMethod]:
-        """The method that goes on answering, by its full name."""
+        """The streaming method, by its full name."""
         return {f"/{HEALTH}/Watch": self._watch}
 
     def become(self, *, ready: bool) -> None:
-        """The service is ready, or is not, from now on. Ignored after `stop`."""
+        """Sets whether the service is ready. Ignored after `stop`."""
         with self._changing:
             if not self._stopping:
                 self._set(_SERVING if ready else _NOT_SERVING, but=(PROCESS,))
@@ -124,7 +124,7 @@ class Health:
 
 
 class _Watcher:
-    """A client that watches one name, and the status that it heard last."""
+    """A client that watches one name, and the last status that it received."""
 
     def __init__(self, health: Health, name: str, stream: Stream) -> None:
         self.stream = stream
@@ -133,7 +133,7 @@ class _Watcher:
         self._heard: int | None = None
 
     def take(self) -> bytes | None:
-        """The status, if the client has not heard it yet."""
+        """The status, if the client has not received it yet."""
         status = self._health.status(self._name)
         if status == self._heard:
             return None
@@ -143,7 +143,7 @@ class _Watcher:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What keeps the service from its work; `lasting` if it surely does not pass by itself."""
+    """What keeps the service from its work; `lasting` if an operator must act."""
 
     why: str
     lasting: bool = False
@@ -171,7 +171,7 @@ class Readiness:
         self._thread.start()
 
     def stop(self) -> None:
-        """Asks no more."""
+        """Ends the thread."""
         self._stopped.set()
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""What the rows of a methods' table are made of."""
+"""The types of a row in the table of methods."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,13 +34,13 @@ class Door(StrEnum):
 
 
 class LaneName(StrEnum):
-    """Where the work of a method is done; also the name that observers and threads know."""
+    """The lane of a method; also its name for observers and threads."""
 
     WRITES = "writes"
     LOOKUPS = "lookups"
     LISTS = "lists"
     CHECKS = "checks"
-    """Where large requests are parsed and checked before they enter the lane of their method."""
+    """Parses and checks large requests before they enter the lane of their method."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class Surroundings:
 class MethodRow(Generic[M, Q, A]):
     """One method of a service: all that is known about it before anything serves it.
 
-    `convert` makes of a message what the lane works on, and raises InvalidFields; `render` makes
-    a reply of what the lane returns. Both are pure, but for what `convert` takes from its
+    `convert` makes of a message what the lane works on, and raises InvalidFields; `render` makes a
+    reply of what the lane returns. Both are pure, except for what `convert` takes from its
     surroundings.
     """
 
@@ -70,7 +70,7 @@ class MethodRow(Generic[M, Q, A]):
     render: Callable[[A], Rendered]
 
     def read(self, request: bytes, surroundings: Surroundings) -> Q:
-        """What the lane works on, from a request's bytes. Raises Undecodable or InvalidFields."""
+        """The lane's input, from a request's bytes. Raises Undecodable or InvalidFields."""
         try:
             message = self.request.FromString(request)
         except DecodeError as undecodable:

@@ -81,7 +81,7 @@ def _as_v1(alpha: FileDescriptorProto) -> FileDescriptorProto:
     file = FileDescriptorProto.FromString(alpha.SerializeToString())
     file.name = file.name.replace("v1alpha", "v1")
     file.package = file.package.replace("v1alpha", "v1")
-    file.ClearField("options")  # They say that v1alpha is deprecated.
+    file.ClearField("options")  # The options mark v1alpha as deprecated.
     for message in file.message_type:
         for field in message.field:
             if field.type_name:  # Setting it, even to nothing, makes a field a message.

@@ -1,4 +1,4 @@
-"""The gRPC server: what it offers, and where it listens."""
+"""The gRPC server: its methods and its address."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ from infrastructure.wire.limits import Limits
 
 _LISTED = (SERVICE.full_name, HEALTH)
 _DESCRIBED = (workflows_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
-_MARGIN = 1.0  # seconds that the library has to end calls after they were cancelled
+_MARGIN = 1.0  # seconds in which the library must end cancelled calls
 
 
 class AddressInUse(Exception):
@@ -40,11 +40,11 @@ class Server:
     def __init__(
         self, choice: Choice, health: Health, limits: Limits, *, shares_port: bool
     ) -> None:
-        """`choice` is that of the wire's body. With `shares_port`, processes may share one port."""
+        """`choice` selects the wire's body. With `shares_port`, processes may share one port."""
         self._choice = choice
         self._health = health
         self._limits = limits
-        # The wire has threads of its own; this one refuses methods that nobody offers.
+        # The wire has threads of its own; this one refuses unknown methods.
         self._server = grpc.server(
             ThreadPoolExecutor(1, "unknown"), options=limits.options(shares_port=shares_port)
         )
@@ -79,7 +79,7 @@ class Server:
             raise StopFailed("calls did not end when they were cancelled")
 
     def close(self) -> None:
-        """Ends the threads, when the server has stopped and nobody answers calls any more.
+        """Ends the threads. The server must have stopped, and no call may be answered any more.
 
         Raises StopFailed.
         """

@@ -1,4 +1,4 @@
-"""Where each name of the contract is defined: an index over descriptor files."""
+"""An index over descriptor files: the file that defines each name of the contract."""
 
 from collections.abc import Iterable, Iterator, Sequence
 

@@ -1,6 +1,6 @@
 """Which string fields of a message that a parser refused are not UTF-8.
 
-The parser does not say it. So the bytes are walked by the message's descriptor, as
+The parser does not tell which. So the bytes are read by the message's descriptor, as
 protobuf.dev/programming-guides/encoding has it.
 """
 

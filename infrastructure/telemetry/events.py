@@ -1,8 +1,8 @@
 """What an operator must see: a protocol of events, a body that ignores them, and one that logs.
 
-A room that notices one of these calls the method and does nothing else. Bodies say a state once,
-however often it is reported: the second `database_lost` before a `database_back` is not shown.
-They are quick, safe on any thread, and do not raise.
+A module that notices an event calls its method, and does nothing else. An implementation shows a
+state once, however often it is reported: a second `database_lost` before a `database_back` is not
+shown. It must be quick, must be safe on any thread, and must not raise.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Events(Protocol):
         ...
 
     def worker_died(self, pid: int, why: str, again_in: float) -> None:
-        """A server process ended unasked; another one starts in so many seconds."""
+        """A server process ended without a stop; another one starts after so many seconds."""
         ...
 
     def stopping(self, calls: int) -> None:

@@ -1,4 +1,4 @@
-"""Lines to a stream that may be full or gone: the caller never waits and never fails.
+"""Lines to a stream that may be full or closed: the caller never waits and never fails.
 
 A thread of its own writes. What does not fit is lost and counted, and the count is written when
 the stream takes lines again.
@@ -59,7 +59,7 @@ class Lines:
         try:
             while text:
                 text = text[os.write(self._descriptor, text) :]
-        except OSError:  # The reader is gone, the disk is full, or the descriptor does not block.
+        except OSError:  # The pipe is closed, the disk is full, or the descriptor does not block.
             return False
         return True
 

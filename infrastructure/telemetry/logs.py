@@ -21,7 +21,7 @@ _STDERR = 2
 
 
 def configure_logs() -> Lines:
-    """Sets logging up for this process. Returns where its lines go, for who must wait for them."""
+    """Sets logging up for this process. Returns the queue of its lines, for callers that wait."""
     lines = Lines(_STDERR)
     atexit.register(lines.flush)
     structlog.configure(
@@ -75,7 +75,7 @@ def _for_people() -> list[Callable[..., Any]]:
 
 
 def _without_sentence(_: Any, __: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    entry.pop("sentence", None)  # It says in words what the other fields say.
+    entry.pop("sentence", None)  # The sentence repeats the other fields in words.
     return entry
 
 

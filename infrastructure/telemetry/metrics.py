@@ -1,7 +1,7 @@
 """Metrics for Prometheus: an observer, and the page that a scraper reads.
 
 Names follow OpenTelemetry's conventions for RPC servers. If several server processes share an
-address, each writes its numbers into the folder in PROMETHEUS_MULTIPROC_DIR, and any of them
+address, each writes its values into the folder in PROMETHEUS_MULTIPROC_DIR, and any of them
 answers for all.
 """
 

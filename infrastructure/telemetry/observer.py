@@ -1,7 +1,7 @@
-"""What the service tells about its own work: a protocol, and a body that does nothing.
+"""What the service reports about its own work: a protocol, and an observer that does nothing.
 
-Guard, lanes and store call an observer at the moments named here. Metrics and traces are bodies of
-this protocol. A body must be quick, must be safe on any thread, and must not raise.
+Guard, lanes and store call an observer at the moments named here. Metrics and traces implement this
+protocol. An observer must be quick, must be safe on any thread, and must not raise.
 """
 
 from typing import Protocol

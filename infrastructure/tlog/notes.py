@@ -22,7 +22,7 @@ _MARK = "\u2014 "
 
 
 class NoteRefused(Exception):
-    """A note is malformed, or not signed as it must be. The text says which."""
+    """A note is malformed, or not signed as it must be. The text explains why."""
 
 
 @dataclass(frozen=True, slots=True)

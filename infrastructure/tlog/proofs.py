@@ -6,7 +6,7 @@ from hashlib import sha256
 EMPTY_ROOT = sha256(b"").digest()
 
 Subtree = Callable[[int, int], bytes]
-"""The hash of the perfect subtree at a level and an index: of its 2**level leaves from index."""
+"""Returns the hash of the perfect subtree of 2**level leaves at a level and an index."""
 
 
 def leaf_hash(leaf: bytes) -> bytes:

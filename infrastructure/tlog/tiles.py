@@ -34,7 +34,7 @@ class LogRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a log says that it holds: its origin, how many leaves, and the root over them."""
+    """The statement of a log about its content: its origin, its count of leaves, and their root."""
 
     origin: str
     size: int
@@ -58,7 +58,7 @@ class Checkpoint:
 
 
 class Tiles:
-    """The tiles in a folder, for reading, as far as a size reaches."""
+    """The tiles in a folder, for reading, for a tree of a given size."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self._folder = folder
@@ -139,7 +139,7 @@ class TileLog:
 
     @property
     def size(self) -> int:
-        """How many leaves were appended, those after the checkpoint among them."""
+        """How many leaves were appended, including those after the checkpoint."""
         return self._size
 
     def append(self, leaves: Iterable[bytes]) -> None:
@@ -155,7 +155,7 @@ class TileLog:
             self._size += 1
 
     def publish(self) -> Note:
-        """Writes what is open and signs a checkpoint of all leaves; returns the note."""
+        """Writes the unfinished tiles and signs a checkpoint of all leaves; returns the note."""
         if self._bundle:
             width = len(self._bundle)
             self._write(_ENTRIES, self._size // WIDTH, _bundle(self._bundle), width)
@@ -173,7 +173,7 @@ class TileLog:
         return note
 
     def _check_against_last(self, tiles: Tiles, new: Checkpoint) -> None:
-        """What this log signs must begin with what it signed before."""
+        """Checks that the tree of the last checkpoint begins the new tree."""
         old = self.checkpoint
         path = tiles.consistency(old.size)
         if not consistent(old.size, old.root, new.size, new.root, path):
@@ -195,7 +195,7 @@ class TileLog:
 
 
 def tile_path(level: str, number: int, width: int) -> Path:
-    """Where a tile or an entry bundle is, relative to the log's folder."""
+    """The path of a tile or an entry bundle, relative to the log's folder."""
     groups = [f"{number % 1000:03}"]
     while number := number // 1000:
         groups.insert(0, f"x{number % 1000:03}")

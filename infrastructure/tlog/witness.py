@@ -1,7 +1,7 @@
 """A witness: cosigns a log's checkpoint after it has seen that the log only grew.
 
-A witness keeps, for each log, the last checkpoint that it cosigned. It belongs to somebody else
-than the log: its key and its memory stand in a folder of its own.
+A witness keeps, for each log, the last checkpoint that it cosigned. It does not belong to the
+operator of the log: its key and its memory are in a folder of its own.
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
-"""What a wire and its users agree on: calls, streams, and the methods that answer them.
+"""The interface between a wire and its users: calls, streams, and the methods that answer them.
 
-A wire carries bytes between clients and methods. It has two bodies: `direct` (grpcio's core,
-fast) and `handled` (the public `grpc.Server`, slower). Nothing outside this package knows which
-of them runs.
+A wire carries bytes between clients and methods. It has two implementations, called bodies:
+`direct` (grpcio's core, fast) and `handled` (the public `grpc.Server`, slower). Nothing outside
+this package knows which of them runs.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ class Call(Protocol):
 
     @property
     def deadline(self) -> float:
-        """When the client stops waiting, by the monotonic clock; far off if it gave no deadline."""
+        """When the client stops waiting, by the monotonic clock; far ahead if it gave none."""
         ...
 
     @property
@@ -59,7 +59,7 @@ class Stream(Protocol):
     """One call whose messages go one by one, in both directions, until the client ends it."""
 
     def offer(self, take: Callable[[], bytes | None]) -> None:
-        """Asks `take` for a message when the one before has left; None means nothing to send.
+        """Calls `take` for a message when the one before was sent; None means nothing to send.
 
         Never blocks, and is safe from any thread. A later offer replaces one that was not taken
         yet: a stream has one slot, however slowly its client reads.
@@ -71,7 +71,7 @@ class Stream(Protocol):
         ...
 
     def when_cancelled(self, leave: Callable[[], object]) -> None:
-        """Registers what happens when the stream ends otherwise than by `refuse`. See Call."""
+        """Registers what happens if the stream ends in another way than by `refuse`. See Call."""
         ...
 
 
@@ -81,8 +81,8 @@ Method = Callable[[bytes, Call], None]
 StreamMethod = Callable[[bytes, Stream], bool]
 """Takes one message of a stream; returns whether the stream is to be read further.
 
-It is read further when what the method offered has left. A stream that is to be read further is
-ended when the client sends nothing for some seconds; another lives until its client ends it.
+It is read further after the offered message was sent. If it is to be read further and the client
+sends nothing for some seconds, the stream is ended. Otherwise it lives until its client ends it.
 """
 
 
@@ -96,7 +96,7 @@ class NotServed(Exception):
 
 
 class NoMessage(NotServed):
-    """The client ended its side without a whole message, as no client of a unary method does."""
+    """The client ended its side without a whole message, which a unary method needs."""
 
     code, reason = grpc.StatusCode.UNIMPLEMENTED, "NO_MESSAGE"
 
@@ -120,7 +120,7 @@ class TooManyCalls(NotServed):
 
 
 class UnreadAnswers(NotServed):
-    """The client asks for more while it does not read what it was answered."""
+    """The client makes further calls, but does not read the answers that were sent."""
 
     code, reason, retry = grpc.StatusCode.RESOURCE_EXHAUSTED, "UNREAD_ANSWERS", True
 
@@ -132,7 +132,7 @@ class MethodBroke(NotServed):
 
 
 Refusing = Callable[[Call | Stream, NotServed], None]
-"""Ends a call for a reason of the wire's own, in the words of the house."""
+"""Ends a call for a reason of the wire's own, in the service's form of a refusal."""
 
 
 def refuse_plainly(call: Call | Stream, reason: NotServed) -> None:
@@ -159,6 +159,6 @@ class Wire(Protocol):
     def close(self, within: float) -> bool:
         """Ends the threads after the server stopped; False if they do not end in time (seconds).
 
-        Nobody may answer a call afterwards: gRPC's core ends the process for it.
+        No call may be answered afterwards: gRPC's core would end the process.
         """
         ...

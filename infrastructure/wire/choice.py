@@ -19,7 +19,7 @@ def body(choice: Choice, grpcio: str = grpc.__version__) -> Body:
 
     Raises ImportError if the choice is `direct` and this grpcio lacks what that body needs.
     """
-    # Each body is imported only if it runs: `direct` needs internals that may not be there.
+    # Each body is imported only if it runs: `direct` needs internals that may be missing.
     if choice != "handled" and _knows(grpcio, asked=choice == "direct"):
         from infrastructure.wire.direct import DirectWire  # noqa: PLC0415 - see above
 

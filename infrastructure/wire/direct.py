@@ -33,7 +33,7 @@ from infrastructure.wire.traffic import LARGE, LOOK_EVERY, Stage, Traffic, Unrea
 PASSED_WITH = frozenset({"1.85.1"})
 """The versions of grpcio with which the tests of this body passed."""
 
-_LOOK_UP = 0.2  # seconds without an event after which the thread looks what else there is to do
+_LOOK_UP = 0.2  # seconds without an event after which the thread does its regular checks
 _NO_FLAGS = 0
 _OK = cygrpc.StatusCode.ok
 _MESSAGE = Stage.MESSAGE
@@ -87,7 +87,7 @@ class DirectWire:
         self._services.refuse(call, reason)
 
     def end_overdue(self, now: float) -> None:
-        """Ends the calls whose clients neither send nor read; looks from time to time."""
+        """Ends the calls whose clients neither send nor read; does so from time to time."""
         if now < self._look_at:
             return
         self._look_at = now + LOOK_EVERY
@@ -113,7 +113,7 @@ class DirectWire:
                     event.tag(event)
             except BaseException as fault:  # noqa: BLE001 - a native library's panic is one
                 _log.error("event failed", exc_info=fault)
-            # The library keeps a call alive for as long as anyone knows of its events.
+            # The library keeps a call alive as long as its events are referenced.
             event = None
 
 
@@ -142,7 +142,7 @@ class _Arrivals:
 
 
 class _Call:
-    """See calls.Call; here is what the core makes of it."""
+    """See calls.Call; this is a call of the core."""
 
     __slots__ = (
         "_call", "_leave", "_method", "_wire", "deadline", "gone", "metadata", "since", "stage",
@@ -209,12 +209,12 @@ class _Call:
         self._call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), self._received)
 
     def cancel(self) -> None:
-        """Ends the call without a word, since its client reads none."""
+        """Ends the call without a status, since its client does not read."""
         self._call.cancel()
 
     def _received(self, event: Any) -> None:
         if self.stage is not _MESSAGE:
-            return  # It was refused before.
+            return  # It was refused already.
         message = event.batch_operations[0].message()
         if message is None:
             self._wire.refuse(self, NoMessage("The method takes exactly one message."))
@@ -262,7 +262,7 @@ class _Stream(_Call):
 
     def _received(self, event: Any) -> None:
         if self._begun and event.batch_operations[0].message() is None:
-            self._end(None, _OK, b"", ())  # The client asks no more, and was answered.
+            self._end(None, _OK, b"", ())  # The client sends no more, and has all answers.
         else:
             super()._received(event)
 
@@ -271,7 +271,7 @@ class _Stream(_Call):
         self._call.start_server_batch((), self._go_on)
 
     def _go_on(self, _: Any) -> None:
-        """Does what can be done now: sends a message, ends, or reads further."""
+        """Does the next possible step: sends a message, ends, or reads further."""
         if self._sending or self.gone:
             return
         message = None if self._status else self._take()
@@ -288,7 +288,7 @@ class _Stream(_Call):
 
     def _ended(self, event: Any) -> None:
         super()._ended(event)
-        # Both know this stream, which would otherwise wait for the collector of garbage.
+        # Both refer to this stream, which otherwise only the garbage collector would free.
         self._method = self._take = _nothing
 
     def _left(self, _: Any) -> None:
@@ -308,7 +308,7 @@ def _send(call: Any, message: bytes | None, code: int, text: bytes, trailing: Me
 
 
 def _wake(call: Any, function: Callable[[Any], None]) -> bool:
-    """An empty batch of operations is an event at once: its tag is called on the thread."""
+    """Starts an empty batch, which is an event at once: its tag is called on the thread."""
     return bool(call.start_server_batch((), function) == cygrpc.CallError.ok)
 
 

@@ -29,13 +29,13 @@ from infrastructure.wire.limits import Limits
 from infrastructure.wire.memory import give_back
 from infrastructure.wire.traffic import LARGE, LOOK_EVERY, Stage, Traffic, Unread
 
-# Threads are started when needed: as a rule a message is there at once, and leaves at once.
+# Threads are started when needed: usually a message arrives at once and is sent at once.
 _TAKERS = 256  # each waits for the message of one call
-_SENDERS = 64  # each waits until one message has left
+_SENDERS = 64  # each waits until one message was sent
 _log = structlog.get_logger()
 
 Send = Callable[[bytes | None], None]
-"""Sends a message, and returns when it has left; None ends the call with the status set before."""
+"""Sends a message, and returns when it was sent; None ends the call with the status set before."""
 
 
 class HandledWire:
@@ -166,7 +166,7 @@ class _Call:
         leave()
 
     def cancel(self) -> None:
-        """Ends the call without a word, since its client reads none."""
+        """Ends the call without a status, since its client does not read."""
         self._context.cancel()
 
     def run(self) -> None:
@@ -185,7 +185,7 @@ class _Call:
     def _serve(self) -> None:
         message = self._next_message()
         if self.stage is not Stage.MESSAGE or self.gone:
-            return  # It was refused before, or its client has left.
+            return  # It was refused already, or its client has cancelled.
         if message is None:
             raise NoMessage("The method takes exactly one message.")
         self.stage = Stage.METHOD
@@ -261,7 +261,7 @@ class _Stream(_Call):
             self.stage, first = Stage.METHOD, False
             further = self._method(message, self)
             self._send_offers()
-        self._reader = 0  # From now on, what is offered leaves on other threads.
+        self._reader = 0  # From now on, other threads send what is offered.
 
     def _send_offers(self) -> None:
         """Sends what is offered, one thread at a time."""

@@ -21,7 +21,7 @@ class Limits:
     request_bytes: int = MIB + 64 * KIB
     """The largest message that is read: the largest payload and its envelope."""
     metadata_bytes: int = 16 * KIB
-    """The most that keys and values beside a message may have."""
+    """The most bytes of metadata of one request."""
     unread_bytes: int = 8 * MIB
     """How much of large answers may wait for one connection to read them."""
     patience: float = 10.0
@@ -29,7 +29,7 @@ class Limits:
     handshake: float = 10.0
     """How long a new connection may take to speak HTTP/2."""
     ping_every: float = 5.0
-    """How often a client may ask whether the connection lives, also without calls."""
+    """How often a client may send a keepalive ping, also without calls."""
     window_bytes: int = 256 * KIB
     """How much of a message a client may send before it is read: the window of a stream."""
 
@@ -46,7 +46,7 @@ class Limits:
             ("grpc.server_handshake_timeout_ms", round(self.handshake * 1000)),
             ("grpc.http2.min_ping_interval_without_data_ms", round(self.ping_every * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),
-            # A connection whose client vanished without a word is found within 80 s.
+            # If a client vanished without closing its connection, this is noticed within 80 s.
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
             # Calls wait for the thread that takes them; the core would cancel them at random.

@@ -7,7 +7,7 @@ import sys
 def give_back() -> None:
     """Returns freed memory to the system, if the C library can (glibc); otherwise does nothing.
 
-    The library keeps what was freed, in expectation of more; after a flood that is the most of a
+    The library keeps freed memory for later use; after a flood, that is most of the memory of the
     process. Takes some milliseconds.
     """
     if sys.platform == "linux":

@@ -1,4 +1,4 @@
-"""Answers on their way from other threads to the one that takes calls."""
+"""The queue of answers from other threads to the thread that takes calls."""
 
 from collections import deque
 from collections.abc import Callable, Collection
@@ -19,9 +19,9 @@ class Outbox:
     """Sends answers; those of other threads leave together, on the thread that takes calls.
 
     Sending lets go of the interpreter's lock. A thread that sent a batch of answers itself would
-    hand the lock to and fro with the thread that takes calls, at each of them: across processors
-    that costs more than all else that a call costs (DECISIONS.md). If only one call is under way,
-    its answer has nobody to wait for, and leaves on the thread that has it.
+    pass the lock to the thread that takes calls and back, for each answer: across processors, that
+    costs more than the rest of the call (DECISIONS.md). If only one call is under way, there is
+    nothing to gather: its answer is sent by the thread that made it.
     """
 
     def __init__(
@@ -33,7 +33,8 @@ class Outbox:
     ) -> None:
         """`calls` are those under way, `send` takes the parts of an Answer.
 
-        `wake` has a function called on the thread, by means of one call; False if it cannot.
+        `wake` takes a call and a function, and has the function called on that thread; False if it
+        cannot.
         """
         self._thread = thread
         self._calls = calls

@@ -1,4 +1,4 @@
-"""The calls under way on a wire: how many they are, and which wait for their clients too long."""
+"""The calls under way on a wire: their count, and those that wait too long for their clients."""
 
 from collections import Counter
 from enum import IntEnum
@@ -8,11 +8,11 @@ from typing import Generic, Protocol, TypeVar
 from infrastructure.wire.calls import Metadata, TooManyCalls, TooMuchMetadata, UnreadAnswers
 from infrastructure.wire.limits import KIB, Limits
 
-LOOK_EVERY = 1.0  # seconds between two looks at all calls
+LOOK_EVERY = 1.0  # seconds between two checks of all calls
 LARGE = 16 * KIB  # bytes: smaller answers are bounded by the number of calls
 FLOOD = 500  # calls under way at once
 ORDINARY = 64  # the same
-_ENTRY = 32  # bytes that HTTP/2 counts for each key and value beside their own
+_ENTRY = 32  # bytes that HTTP/2 adds for each key and value
 
 
 class Stage(IntEnum):
@@ -27,7 +27,7 @@ class Stage(IntEnum):
 
 
 Unread = tuple[str, int]
-"""A connection, which a call that has ended does not know any more, and bytes."""
+"""A connection and bytes; kept here, since an ended call does not know its connection any more."""
 
 
 class UnderWay(Protocol):
@@ -37,7 +37,7 @@ class UnderWay(Protocol):
     since: float
     """When the stage began, by the monotonic clock."""
     unread: Unread | None
-    """What a large answer counts for."""
+    """The bytes of a large answer."""
 
     @property
     def peer(self) -> str:
@@ -60,7 +60,7 @@ class Traffic(Generic[C]):
         """All that have not ended."""
 
     def enter(self, call: C, metadata: Metadata) -> None:
-        """Counts a new call. Raises TooManyCalls or TooMuchMetadata; it is counted all the same."""
+        """Counts a new call. It is counted also if this raises TooManyCalls or TooMuchMetadata."""
         self.calls.add(call)
         if len(self.calls) > self._limits.calls:
             raise TooManyCalls("The service has as many calls under way as it takes. Try again.")
