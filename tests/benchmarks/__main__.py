@@ -82,7 +82,7 @@ def main(
                     progress.figure(name)
                     findings[name] = list(FIGURES[name].measure(bench))
                     _write(findings, facts, sizes.rounds, json, output)
-    finally:  # A run that is broken off tells what it found.
+    finally:  # If the run is interrupted, the figures so far are printed.
         if findings:
             _write(findings, facts, sizes.rounds, json, output)  # Or it ended within a writing.
             Console().print(report.table(findings))
@@ -105,7 +105,7 @@ def _write(
 
 @contextmanager
 def _postgres() -> Iterator[tuple[str, Path]]:
-    """A PostgreSQL of this run's own, and a folder: both gone afterwards."""
+    """A PostgreSQL for this run only, and a folder; both are removed afterwards."""
     # A short path that another user can enter: sockets have short names, and root cannot serve.
     directory = Path(tempfile.mkdtemp(prefix="workflows-"))
     try:
@@ -119,7 +119,7 @@ def _postgres() -> Iterator[tuple[str, Path]]:
 
 
 if __name__ == "__main__":
-    # Whoever ends this process politely wants what it started ended too.
+    # If this process gets SIGTERM, the processes that it started must end, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         typer.run(main)

@@ -21,7 +21,7 @@ from tests.benchmarks.workbench import Workbench, adds, value
 GROWN = "bench_grown"
 EMPTY = "bench_empty"
 MORE_ROUNDS = 3  # times as many as elsewhere, each shorter: the ratios are close to 1
-MOST_ROUNDS = 7  # the same where a target leaves room for less noise
+MOST_ROUNDS = 7  # the same if the target allows less noise
 LARGE_PAGE = 1000  # workflows, the most that the service can be told to put into a page
 
 DIRECT = [("grpc.enable_http_proxy", 0)]

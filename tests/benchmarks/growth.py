@@ -1,4 +1,4 @@
-"""A database that has seen much: events and their current-state rows, loaded without the service.
+"""A large database: events and their current-state rows, loaded without the service.
 
 Each chunk is committed by itself, so that a load goes on where an earlier one ended.
 """
@@ -24,7 +24,7 @@ _INDEXES = """
 
 
 def fill(bench: Workbench, dsn: str, events: int) -> None:
-    """Loads until the database has seen so many events, the first ones of one user."""
+    """Loads until the database has this many events; the first ones belong to one user."""
     first = value(dsn, POSITION) + 1
     if first > events:
         return
@@ -77,7 +77,7 @@ def _connected(dsn: str) -> psycopg.Connection:
 
 
 def _drop_indexes(dsn: str) -> list[tuple[str, str]]:
-    """Drops every index of both tables, and answers with the names and how to make them again."""
+    """Drops every index of both tables. Returns their names and the statements that make them."""
     again = []
     for table, index, definition, constraint in rows(dsn, _INDEXES, (list(_TABLES),)):
         if constraint:

@@ -1,4 +1,4 @@
-"""Rows of a database that has seen much, in the binary form that COPY reads.
+"""Rows of a large database, in the binary form that COPY reads.
 
 Each workflow has one event, in the stored form that the service writes; all is made of positions.
 """
@@ -15,9 +15,9 @@ from infrastructure.readmodel.rows import ROW_SHAPE
 from tests.benchmarks import bodies
 
 BIG_USER = "user-0"
-"""The owner of the first workflows, as many as a load is told."""
+"""The owner of the first workflows; a load is given their count."""
 
-USERS = 10_000  # who share the others
+USERS = 10_000  # users that own the other workflows
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 
 BEGIN = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -68,7 +68,7 @@ def salt_of(number: int) -> bytes:
 
 
 def owner(number: int, big: int) -> str:
-    """Whose workflow it is: those up to `big` are BIG_USER's."""
+    """The owner of a workflow: those up to `big` belong to BIG_USER."""
     return BIG_USER if number <= big else f"user-{1 + number % USERS}"
 
 
@@ -101,7 +101,7 @@ def _field(value: bytes) -> bytes:
 
 
 def _content() -> bytes:
-    """The content of a creation, in which user and number are left open."""
+    """The content of a creation, in which user and position are filled in later."""
     content = stored_form.content_of(creation(_NUMBER_MARK, _USER_MARK))
     content = content.replace(b"%", b"%%").replace(_USER_MARK.encode(), b"%(user)b")
     return content.replace(_NUMBER_MARK.encode(), b"%(number)b")

@@ -68,7 +68,7 @@ def _started(name: str, command: Sequence[str], settings: Mapping[str, str]) -> 
             text=True,
             cwd=_ROOT,
             env={**inherited, **settings},
-            start_new_session=True,  # Ctrl-C is ours to pass on.
+            start_new_session=True,  # Ctrl-C reaches only this process, which passes it on.
         ) as process,
     ):
         try:

@@ -10,7 +10,7 @@ from rich.status import Status
 
 
 class Progress:
-    """Tells about a number of figures, whose lengths are guessed beforehand."""
+    """Shows the progress over several figures, whose durations are estimated beforehand."""
 
     def __init__(self, console: Console, guesses: dict[str, float]) -> None:
         self._console = console
@@ -48,7 +48,7 @@ class Progress:
             self._line.update(line)
 
     def _remaining(self) -> str:
-        """By the guesses, corrected by how well they foretold the figures that are done."""
+        """The remaining estimates, corrected by the error of the estimates so far."""
         guessed = sum(self._guesses[name] for name in self._done)
         rest = sum(guess for name, guess in self._guesses.items() if name not in self._done)
         pace = self._spent / guessed if guessed else 1.0

@@ -1,4 +1,4 @@
-"""Where a server's processor time goes: by thread as the kernel counts it, then by stack.
+"""How a server spends its processor time: by thread as the kernel counts it, then by stack.
 
 A thread that waits looks to a sampler like one that works in C, so only stacks of threads that
 hold the interpreter's lock are taken. They divide the time that the kernel counted for their
@@ -44,7 +44,7 @@ class SamplingRefused(Exception):
 def shares(
     process: psutil.Process, seconds: int, load: Callable[[], object]
 ) -> Mapping[str, float]:
-    """Which part of a process's time on a processor went where during a load; 1 is all.
+    """The share of each part of a process in its processor time during a load; 1 is all.
 
     Raises SamplingRefused.
     """

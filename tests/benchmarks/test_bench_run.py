@@ -23,7 +23,7 @@ def _broken_off(_: Workbench) -> list[Row]:
 
 @pytest.fixture(name="output")
 def output_of_a_run(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where a run writes that measures on the tests' own PostgreSQL."""
+    """The output folder of a run that measures on the tests' own PostgreSQL."""
 
     @contextmanager
     def there() -> Iterator[tuple[str, Path]]:

@@ -48,7 +48,7 @@ QUICK = Sizes(
 
 
 class Workbench:
-    """The place of one run. Whatever it starts it stops when its block ends."""
+    """The resources of one run. It stops everything that it started when its block ends."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class Workbench:
     def alternate(
         self, contestants: Mapping[str, Callable[[], float]], rounds: int | None = None
     ) -> dict[str, list[float]]:
-        """One number a round of each contestant, who take turns."""
+        """One value a round for each contestant; the contestants take turns."""
         measured: dict[str, list[float]] = {name: [] for name in contestants}
         rounds = rounds or self.sizes.rounds
         for number in range(1, rounds + 1):

@@ -12,7 +12,7 @@ SOON = 5.0  # seconds: the bound of every wait
 
 
 class Caller(Generic[S, O]):
-    """One that submits something, and is given its outcome on whatever thread."""
+    """A caller that submits something and receives its outcome, on any thread."""
 
     def __init__(
         self, lane: Lane[S, O], submission: S, name: str, size: int, deadline: float | None
@@ -36,7 +36,7 @@ class Caller(Generic[S, O]):
 
 
 class Callers(Generic[S, O]):
-    """All who use one lane."""
+    """All callers of one lane."""
 
     def __init__(self, lane: Lane[S, O]) -> None:
         self.lane = lane
@@ -45,7 +45,7 @@ class Callers(Generic[S, O]):
     def ask(
         self, submission: S, size: int = 1, deadline: float | None = None, name: str = "someone"
     ) -> Caller[S, O]:
-        """A new caller of a name, who has submitted something."""
+        """A new caller with this name, which has submitted something."""
         caller = Caller(self.lane, submission, name, size, deadline)
         self._all.append(caller)
         return caller
@@ -70,7 +70,7 @@ class Callers(Generic[S, O]):
 
 
 class Hold:
-    """What work passes: open as a rule, and held by a test that wants others to wait."""
+    """A gate for work: usually open; a test closes it to make callers wait."""
 
     def __init__(self) -> None:
         self._begun = Event()
@@ -78,7 +78,7 @@ class Hold:
         self._free.set()
 
     def passed(self) -> None:
-        """Work begins, and goes on when it is free."""
+        """Work arrives, and goes on when the gate is open."""
         self._begun.set()
         assert self._free.wait(SOON)
 

@@ -29,7 +29,7 @@ def answer(*arguments: str, stdin: bytes = b"") -> Any:
 
 
 def refusal(*arguments: str, stdin: bytes = b"", exit_code: int = 1, **environment: str) -> str:
-    """What a command that is refused says on stderr, on one line; it says nothing else."""
+    """The line that a refused command prints on stderr; it prints nothing else."""
     result = workflows(*arguments, stdin=stdin, **environment)
     assert (result.exit_code, result.stdout) == (exit_code, "")
     assert isinstance(result.exception, SystemExit), f"unexpected: {result.exception!r}"

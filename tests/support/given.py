@@ -1,6 +1,6 @@
 """given(history).when(command): the words of a domain test, and examples to say them with.
 
-Histories happen at NOW, commands arrive LATER, so that a time tells which of the two it is of.
+Histories happen at NOW, commands arrive LATER, so that a time shows to which of the two it belongs.
 """
 
 from collections.abc import Callable, Sequence
@@ -73,7 +73,7 @@ def workflow(*history: WorkflowEvent) -> Workflow:
 
 
 def fields_refused(request: Callable[[], object]) -> Sequence[str]:
-    """The fields that a refusal names, in order; each says what is accepted."""
+    """The fields that a refusal names, in order; for each it gives what is accepted."""
     with pytest.raises(InvalidFields) as refusal:
         request()
     assert all(violation.reason for violation in refusal.value.violations)

@@ -24,7 +24,7 @@ SOON = 30.0  # seconds: patience with a slow machine, not an expectation
 
 
 class Http2:
-    """A connection on which a test says what it wants, frame by frame."""
+    """A connection on which a test sends what it wants, frame by frame."""
 
     def __init__(self, address: str, settings: dict[int, int] | None = None) -> None:
         """Connects, and sends the preface and settings."""
@@ -102,7 +102,7 @@ class Http2:
             yield frame
 
     def ending_of(self, stream: int) -> dict[str, str]:
-        """How a call ends: its last headers, or what stands for them if there are none."""
+        """How a call ends: its last headers, or a word for the ending if there are none."""
         if stream not in self._endings:
             for frame in self.frames():
                 self._note(frame)

@@ -1,4 +1,4 @@
-"""An EventStore in memory, and one that meddles: others are faster, or it fails when asked to."""
+"""An EventStore in memory, and one with troubles: other writers are faster, or it fails."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,7 @@ from domain.workflow import replay
 
 
 class MemoryEventStore:
-    """A double with the promises of the port; the contract tests hold it to them."""
+    """A test double that fulfils the contract of the port; the contract tests check it."""
 
     def __init__(self) -> None:
         self.feed: list[tuple[str, NewEvent]] = []
@@ -49,7 +49,7 @@ class MemoryEventStore:
         return [recorded.event for owner, recorded in self.feed if owner == workflow_id]
 
     def positions(self, workflow_id: str) -> list[int]:
-        """Where a workflow's events are in the feed."""
+        """The feed positions of a workflow's events."""
         return [at for at, (owner, _) in enumerate(self.feed, 1) if owner == workflow_id]
 
     def forget(self, workflow_id: str, version: int) -> None:
@@ -68,7 +68,7 @@ class MemoryEventStore:
             digest = sha256(digest + repr(recorded).encode()).digest()
             self.feed.append((change.workflow_id, recorded))
         if change.events:
-            # Replayed, not taken from the change: a change that misstates its outcome shows.
+            # Replayed, not taken from the change: so a change with a wrong state is noticed.
             workflow = replay(self.history(change.workflow_id))
             assert workflow is not None
             stream = Stream(workflow, change.version, len(self.feed), digest)
@@ -81,11 +81,12 @@ class MemoryEventStore:
 
 @dataclass
 class Troubled:
-    """A store behind which things happen: it counts what is asked of it, and meddles.
+    """A store with troubles: it counts its calls, and causes faults.
 
-    `before_append` and `before_load` hold what happens once each, in order: a fault is raised, a
-    callable is called (others are faster), None lets the call pass. A workflow in `poison` fails
-    every append that it is part of, one in `damaged` every load, with the exception given.
+    `before_append` and `before_load` hold what happens before each call, in order, once each: an
+    exception is raised, a callable is called (another writer is faster), None does nothing. A
+    workflow in `poison` fails every append that it is part of, one in `damaged` every load, with
+    the exception given.
     """
 
     store: EventStore

@@ -1,4 +1,4 @@
-"""What a service says about itself."""
+"""The readiness that a service reports."""
 
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
@@ -9,7 +9,7 @@ _WITHIN = 6.0  # seconds
 
 
 def is_ready(client: Client) -> bool:
-    """Whether the service says that it is ready."""
+    """Whether the service reports that it is ready."""
     health = health_pb2_grpc.HealthStub(client.channel)
     answer = health.Check(health_pb2.HealthCheckRequest(service=SERVICE.full_name), timeout=_WITHIN)
     return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)

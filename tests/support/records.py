@@ -1,4 +1,4 @@
-"""What the database holds, read past the service: events, rows, ledger, and their agreement."""
+"""What the database holds, read without the service: events, rows, ledger, and their agreement."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence

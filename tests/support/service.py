@@ -51,7 +51,7 @@ class Service:
 
     @property
     def announced(self) -> Mapping[str, Any]:
-        """What the first line of output says. Raises NotStarted."""
+        """The content of the first line of output. Raises NotStarted."""
         if self._announced is None:
             line = self._first_line()
             found = json.loads(line) if line else {"error": {"message": self.log()}}
@@ -62,7 +62,7 @@ class Service:
 
     @property
     def address(self) -> str:
-        """Where it serves."""
+        """Its address."""
         return str(self.announced["address"])
 
     @property
@@ -105,7 +105,7 @@ class Service:
         return self._errors.read().decode()
 
     def close(self) -> None:
-        """Ends the process if it still runs, and lets go of all that belongs to it."""
+        """Ends the process if it still runs, and frees its resources."""
         if self._client is not None:
             self._client.close()
         if not self.has_ended():
@@ -152,7 +152,7 @@ def _with_any_port(flags: tuple[str, ...]) -> tuple[str, ...]:
 def _clean_environment() -> Mapping[str, str]:
     """The environment without settings of the service that a developer may have made.
 
-    WORKFLOWS_WIRE stays: it says which body of the wire the whole suite runs on.
+    WORKFLOWS_WIRE stays: it selects the body of the wire for the whole suite.
     """
     return {
         name: value

@@ -45,7 +45,7 @@ class OpenStore:
         ]
 
     def positions(self, workflow_id: str) -> list[int]:
-        """Where a workflow's events are in the feed."""
+        """The feed positions of a workflow's events."""
         return [position for _, position, _ in self.rows(workflow_id)]
 
     def forget(self, workflow_id: str, version: int) -> None:

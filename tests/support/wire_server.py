@@ -30,7 +30,7 @@ def echo(request: bytes, call: Call) -> None:
 class Waiting:
     """A method whose calls wait until a test answers them.
 
-    It knows whose callers cancelled, and the threads on which it was called.
+    It knows which calls were cancelled, and the threads on which it was called.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Waiting:
 
 
 class Busy:
-    """A method that keeps the thread that takes calls until it is set free."""
+    """A method that blocks the thread that takes calls until the test frees it."""
 
     def __init__(self) -> None:
         self.free = Event()
@@ -84,7 +84,7 @@ class Busy:
         call.answer(request)
 
     def wait(self) -> None:
-        """Waits until the thread is kept."""
+        """Waits until the thread is blocked."""
         assert self._begun.wait(SOON)
 
 

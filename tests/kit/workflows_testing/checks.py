@@ -1,4 +1,4 @@
-"""What every history must hold, whatever happened to servers, database and lines meanwhile.
+"""Rules for every history, whatever happened to servers, database and connections meanwhile.
 
 Pure functions over recorded calls and, if there is one, the service's log. Each returns what it
 finds wrong; an empty list is a history without fault. `x-workflow-version` makes this cheap: the
@@ -28,14 +28,14 @@ CREATE = "CreateWorkflow"
 DELETE = "DeleteWorkflow"
 INCREMENT = "IncrementWorkflowConsecutiveJobFailuresCount"
 ALWAYS_RECORD = {CREATE, DELETE, INCREMENT}
-"""Methods that add to the log whenever they succeed and are no repeat."""
+"""Methods that add to the log if they succeed and are no repeat."""
 
 READS = {"GetWorkflow", "GetWorkflowByID"}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that must never be: the rule that it breaks, and what was seen."""
+    """A fault: the rule that is broken, and what was seen."""
 
     rule: str
     seen: str
@@ -123,7 +123,7 @@ def check_feed(positions: Sequence[int], log: Sequence[LogEntry]) -> list[Findin
 def check_reads(
     calls: Iterable[Call], shown: Callable[[str, int], Mapping[str, Any]]
 ) -> list[Finding]:
-    """Each read shows what `shown(workflow_id, version)`, the fold of the log, says."""
+    """Each read shows what `shown(workflow_id, version)`, the fold of the log, returns."""
     found = []
     for call in calls:
         if call.ok and call.method in READS:
@@ -134,7 +134,7 @@ def check_reads(
 
 
 def _stale(answered: Sequence[Call]) -> list[Finding]:
-    """Calls with a version below what others were told before these calls began."""
+    """Calls with a version below one that another call returned before they began."""
     found = []
     ended = sorted(answered, key=lambda call: call.returned)
     highest: Call | None = None
@@ -150,7 +150,7 @@ def _stale(answered: Sequence[Call]) -> list[Finding]:
 
 
 def _overwritten(answered: Sequence[Call]) -> list[Finding]:
-    """Writes that were told the same version: one of them is lost."""
+    """Writes with the same version in their replies: one of them is lost."""
     writes = (c for c in answered if c.method in ALWAYS_RECORD)
     # A job that is delivered twice at once may be answered twice: check_keys() judges those.
     by_version = _grouped(writes, lambda call: call.version)
@@ -172,7 +172,7 @@ def _torn(answered: Sequence[Call]) -> list[Finding]:
 
 
 def _vanished(of_one: Sequence[Call]) -> list[Finding]:
-    """NOT_FOUND for the owner of a workflow, though nobody had asked to delete it."""
+    """NOT_FOUND for the owner of a workflow that no call has deleted."""
     created = [call for call in of_one if call.method == CREATE and call.ok]
     if not created:
         return []
@@ -200,7 +200,7 @@ def _applied_twice(by_request: Iterable[Sequence[LogEntry]]) -> list[Finding]:
 
 
 def _breaks(numbers: Sequence[int]) -> str:
-    """Where numbers that should rise by one do not."""
+    """The places at which numbers that should rise by one do not."""
     breaks = [f"{b} after {a}" for a, b in pairwise(numbers) if b != a + 1]
     return ", ".join(breaks[:5]) or f"begin with {numbers[0] if numbers else 'nothing'}"
 

@@ -1,7 +1,7 @@
 """What happened, as plain data: the calls that clients made, and the log that the service kept.
 
-A history is recorded by clients (see recording.py) or by whatever speaks to the service, and
-judged by checks.py. Its file holds one JSON object a line, one line a call.
+A history is recorded by clients (see recording.py) or by any other program that calls the service,
+and judged by checks.py. Its file holds one JSON object a line, one line a call.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A whole life under random commands: what holds whatever is asked, in whatever order.
+"""A whole life under random commands: rules that hold for all commands in any order.
 
 `life(decide, evolve)` makes a state machine for a pair of functions:
 
@@ -114,7 +114,7 @@ class Life(RuleBasedStateMachine):
     def reset(self, command: Command) -> None:
         self.submit_idempotent(command)
 
-    @precondition(lambda self: self.step > 8)  # There should be a life before its end.
+    @precondition(lambda self: self.step > 8)  # A life should have some commands before its end.
     @rule(command=_TERMINATIONS)
     def terminate(self, command: Command) -> None:
         self.submit_idempotent(command)
@@ -140,7 +140,7 @@ class Life(RuleBasedStateMachine):
         return True
 
     def submit_idempotent(self, command: Command) -> None:
-        """As submit(); asked once more, the command finds nothing left to do."""
+        """As submit(); then decides the command again, which must change nothing."""
         if self.submit(command):
             assert self._decided(self.live, command) == ([], None)
 

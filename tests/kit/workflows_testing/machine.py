@@ -72,7 +72,7 @@ class ServiceAndModel(RuleBasedStateMachine):
         self._run = token_hex(4)
 
     def teardown(self) -> None:
-        """Judges all that this run's clients saw."""
+        """Checks everything that this run's clients saw."""
         for client in self.clients:
             client.close()
         assert check(self._recorder.calls) == []
@@ -259,7 +259,7 @@ class ServiceAndModel(RuleBasedStateMachine):
         return {"owner": owner, "stranger": strangers[owner], "nobody": ""}[who]
 
     def _user(self, name: str) -> str:
-        """A user of this run alone; nobody stays nobody."""
+        """A user of this run only; the empty user stays empty."""
         return name and f"{name} of run {self._run}"
 
     def _at(self, place: int) -> Client:

@@ -1,7 +1,7 @@
-"""What the contract says the service does, in memory and in the plainest words.
+"""A model of the service as the contract describes it, in memory and as simple as possible.
 
 It holds for a service with the default catalogue that terminates at the threshold. It shares no
-code with the service, so that no fault is in both.
+code with the service, so a fault of the service is not in the model, too.
 """
 
 from dataclasses import dataclass, field
@@ -87,7 +87,7 @@ class Model:
         return _repeated(earlier, asked) if earlier else None
 
     def born(self, workflow_id: str, user: str, key: str, asked: Request) -> Expected:
-        """What follows from a new workflow, which the service named."""
+        """The result of a creation; the service chose the id."""
         self.position += 1
         workflow = Workflow(workflow_id, user, asked, position=self.position)
         self.workflows[workflow_id] = workflow
@@ -99,7 +99,7 @@ class Model:
     def update(
         self, workflow_id: str, user: str, key: str, asked: Request
     ) -> grpc.StatusCode | Expected:
-        """A full replacement of what a workflow is, but of its kind and log retention."""
+        """A full replacement of a workflow's fields, except its kind and log retention."""
         if earlier := self.updated.get((workflow_id, key)):
             theirs = user != self.workflows[workflow_id].user
             return NOT_FOUND if theirs else _repeated(earlier, asked)

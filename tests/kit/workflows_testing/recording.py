@@ -1,4 +1,4 @@
-"""A client that records every call: when it began and ended, how, and what the reply says."""
+"""A client that records every call: when it began, when and how it ended, and the reply."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -24,16 +24,16 @@ UNKNOWN = {
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.UNKNOWN,
 }
-"""Codes that a failing line or server may give to a call that had its effect."""
+"""Codes of a failing connection or server, which a call may get although it had its effect."""
 
 OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
-"""The reason of a refusal by which the service itself says that it does not know."""
+"""The reason of a refusal if the service itself does not know the outcome."""
 
 
 def outcome_of(refusal: Refused) -> Outcome:
     """Whether a refused call certainly had no effect.
 
-    A code that the line may give counts as certain only if the service says its own reason.
+    A code that a failing connection may give counts as certain only with a reason of the service.
     """
     certain = refusal.reason and refusal.reason != OUTCOME_UNKNOWN
     return Outcome.UNKNOWN if refusal.code in UNKNOWN and not certain else Outcome.REFUSED
@@ -54,7 +54,7 @@ class Recorder:
             return list(self._calls.values())
 
     def keep(self, call: Call) -> None:
-        """Keeps a call, in place of what was known of it before."""
+        """Keeps a call; replaces an earlier record of the same call."""
         with self._lock:
             self._calls[call.id] = call
 

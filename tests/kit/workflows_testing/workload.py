@@ -1,4 +1,5 @@
-"""Clients at work: they call without pause, repeat what they do not know, and record every call.
+"""Clients at work: they call without pause, repeat calls with an unknown outcome, and record every
+call.
 
 What they do is drawn from a seed. What follows is not foretold, since they run side by side: it is
 judged afterwards by checks.py.
