@@ -1,4 +1,4 @@
-"""A call that came over HTTP. The same methods answer it as answer gRPC calls."""
+"""A call that came over HTTP. The methods that answer gRPC calls answer it, too."""
 
 import asyncio
 import time

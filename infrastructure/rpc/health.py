@@ -171,7 +171,7 @@ class Readiness:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread."""
+        """Stops asking, and waits until the thread has ended."""
         self._stopped.set()
         self._thread.join()
 

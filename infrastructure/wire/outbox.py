@@ -33,8 +33,8 @@ class Outbox:
     ) -> None:
         """`calls` are those under way, `send` takes the parts of an Answer.
 
-        `wake` takes a call and a function, and has the function called on that thread; False if it
-        cannot.
+        `wake(call, function)` has the function called on the thread that takes calls; it returns
+        False if it cannot.
         """
         self._thread = thread
         self._calls = calls
