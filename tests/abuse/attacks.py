@@ -1,7 +1,7 @@
 """Attacks by frames: what one client can send to a server on purpose. Bounded in count and time.
 
-Each takes a connection that is new, and sends; it need not end. Whoever runs it closes the
-connection, and begins again while there is time.
+Each attack sends on a new connection; it need not end. The caller closes the connection, and starts
+the attack again while there is time.
 """
 
 import gzip
@@ -143,7 +143,7 @@ def lies_about_lengths(client: Http2) -> None:
 
 
 def illegal_frames(client: Http2) -> None:
-    """Bytes that are no frames, and frames where none may be."""
+    """Bytes that are no frames, and frames at forbidden places."""
     client.send(data(7, b"nobody opened this"))
     on_no_stream = b"\x00\x00\x01\x00\x00\x00\x00\x00\x00x"  # data on stream 0
     client.socket.sendall(on_no_stream + Random(1).randbytes(4000))

@@ -13,7 +13,7 @@ from application.cursors import Cursors, form
 from application.ports import Feed
 from domain.errors import InvalidFields
 from domain.filters import Filters
-from tests.support.given import OWNER, STRANGER, fields_refused
+from tests.support.given import OTHER_USER, OWNER, fields_refused
 
 SECRET = bytes(range(32))
 FEED = Feed(1_795_345_200)
@@ -44,7 +44,7 @@ def test_a_cursor_can_stand_in_any_text() -> None:
 
 
 def test_another_users_cursor_is_refused() -> None:
-    assert refused(CURSOR, user_id=STRANGER)
+    assert refused(CURSOR, user_id=OTHER_USER)
 
 
 @pytest.mark.parametrize(

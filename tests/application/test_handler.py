@@ -30,8 +30,8 @@ from tests.support.given import (
     NOW,
     OTHER_HTTP,
     OTHER_ID,
+    OTHER_USER,
     OWNER,
-    STRANGER,
     build_status,
     built,
     create,
@@ -97,7 +97,7 @@ def test_a_refused_command_never_harms_its_neighbours(
         build_status("building"),
         build_status("success", generation=7),
         increment(id=OTHER_ID),
-        increment(user_id=STRANGER),
+        increment(user_id=OTHER_USER),
         create(),
         create(id=THIRD_ID),
     )
@@ -167,7 +167,7 @@ def new_id(number: int) -> str:
 
 
 # Users, workflows and keys are few, so that they meet.
-_USERS = st.sampled_from([OWNER] * 4 + [STRANGER])
+_USERS = st.sampled_from([OWNER] * 4 + [OTHER_USER])
 _NEW = {"user_id": _USERS, "now": st.just(NOW), "name": st.sampled_from(["nightly", "hourly"])}
 _EXISTING = {
     "id": st.sampled_from([ID, OTHER_ID, new_id(0), new_id(1)]),

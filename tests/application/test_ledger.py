@@ -10,7 +10,7 @@ from application.ledger import LedgerDigests
 from domain.commands import Command
 from tests.support.given import (
     OTHER_ID,
-    STRANGER,
+    OTHER_USER,
     build_status,
     create,
     delete,
@@ -22,7 +22,7 @@ from tests.support.stores import DIGESTS
 
 KEYED: Sequence[Command] = [
     create(idempotency_key="k"),
-    create(idempotency_key="k", user_id=STRANGER),
+    create(idempotency_key="k", user_id=OTHER_USER),
     create(idempotency_key="other"),
     update(idempotency_key="k"),
     update(idempotency_key="k", id=OTHER_ID),
@@ -37,9 +37,9 @@ def test_each_key_counts_in_its_own_scope_only() -> None:
     assert len(set(keys)) == len(KEYED)
 
 
-def test_a_key_of_an_update_belongs_to_its_workflow_whoever_asks() -> None:
-    stranger = update(idempotency_key="k", user_id=STRANGER)
-    assert DIGESTS.key(stranger) == DIGESTS.key(update(idempotency_key="k"))
+def test_a_key_of_an_update_belongs_to_its_workflow_for_every_caller() -> None:
+    other = update(idempotency_key="k", user_id=OTHER_USER)
+    assert DIGESTS.key(other) == DIGESTS.key(update(idempotency_key="k"))
 
 
 @pytest.mark.parametrize("command", [create(), update(), increment(), terminate(), delete()])

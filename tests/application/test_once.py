@@ -16,8 +16,8 @@ from tests.support.given import (
     ID,
     LATER,
     OTHER_ID,
+    OTHER_USER,
     OWNER,
-    STRANGER,
     create,
     created,
     delete,
@@ -87,7 +87,7 @@ def test_the_same_key_with_another_request_is_refused(
 @pytest.mark.parametrize(
     "other",
     [
-        create(id=OTHER_ID, idempotency_key="key", user_id=STRANGER),
+        create(id=OTHER_ID, idempotency_key="key", user_id=OTHER_USER),
         update(idempotency_key="key"),
         increment(job_id="key"),
     ],
@@ -186,7 +186,7 @@ def test_a_job_redelivered_after_a_deletion_is_answered_as_before(
 
 def test_a_job_redelivered_under_another_user_is_not_found(handler: CommandHandler) -> None:
     handle(handler, create(), increment(job_id="job"))
-    (outcome,) = handle(handler, increment(job_id="job", user_id=STRANGER))
+    (outcome,) = handle(handler, increment(job_id="job", user_id=OTHER_USER))
     assert isinstance(outcome, WorkflowNotFound)
     assert outcome.workflow_id == ID
 
@@ -207,13 +207,13 @@ def test_without_a_job_every_failure_counts(
     assert memory.ledger == {}
 
 
-def test_a_stranger_cannot_use_up_the_owners_key(handler: CommandHandler) -> None:
+def test_another_user_cannot_use_up_the_owners_key(handler: CommandHandler) -> None:
     handle(handler, create())
-    stranger, owner = handle(
+    other, owner = handle(
         handler,
-        update(user_id=STRANGER, idempotency_key="key"),
+        update(user_id=OTHER_USER, idempotency_key="key"),
         update(name="hourly", idempotency_key="key"),
     )
-    assert isinstance(stranger, WorkflowNotFound)
+    assert isinstance(other, WorkflowNotFound)
     assert isinstance(owner, Done)
     assert not owner.replayed

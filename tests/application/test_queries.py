@@ -1,4 +1,4 @@
-"""Get and List: what a reader may see, and where a page ends."""
+"""Get and List: what a reader may see, and how a page ends."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -28,8 +28,8 @@ from tests.support.given import (
     CATALOGUE,
     ID,
     OTHER_ID,
+    OTHER_USER,
     OWNER,
-    STRANGER,
     created,
     deleted,
     fields_refused,
@@ -157,7 +157,7 @@ def test_a_service_gets_a_workflow_by_its_id_alone(seen: View) -> None:
 
 
 def test_another_users_workflow_is_not_found() -> None:
-    assert not_found(look_up(queries(ACTIVE), [Lookup.by_owner(ID, STRANGER)])) == [ID]
+    assert not_found(look_up(queries(ACTIVE), [Lookup.by_owner(ID, OTHER_USER)])) == [ID]
 
 
 @pytest.mark.parametrize("views", [[], [DELETED]], ids=["absent", "deleted"])
@@ -171,9 +171,9 @@ def test_what_is_not_there_is_not_found_by_a_service(views: list[View]) -> None:
 
 
 def test_in_one_batch_each_lookup_gets_its_own_answer() -> None:
-    other = replace(view("other", user_id=STRANGER), id=OTHER_ID)
+    other = replace(view("other", user_id=OTHER_USER), id=OTHER_ID)
     lookups = [
-        Lookup.by_owner(OTHER_ID, STRANGER),
+        Lookup.by_owner(OTHER_ID, OTHER_USER),
         Lookup.by_owner(ID, OWNER),
         Lookup.by_service(OTHER_ID),
         Lookup.by_service(ID),
@@ -186,7 +186,7 @@ def test_in_one_batch_a_refused_lookup_harms_no_other() -> None:
     answers = look_up(
         queries(ACTIVE),
         [
-            Lookup.by_owner(ID, STRANGER),
+            Lookup.by_owner(ID, OTHER_USER),
             Lookup.by_owner(ID, OWNER),
             Lookup.by_owner(OTHER_ID, OWNER),
             Lookup.by_service(ID),
@@ -273,14 +273,14 @@ def test_a_list_names_every_bad_field_together() -> None:
 
 
 def test_in_one_batch_each_page_is_of_its_own_list() -> None:
-    theirs = view("theirs", user_id=STRANGER)
+    theirs = view("theirs", user_id=OTHER_USER)
     asked = queries(view("1"), theirs, view("2"), view("3"))
     first = page(asked)
     assert isinstance(first, Page)
     answers = asked.pages(
         [
             PageRequest(OWNER, Filters(), first.cursor),
-            PageRequest(STRANGER, Filters(), ""),
+            PageRequest(OTHER_USER, Filters(), ""),
             PageRequest(OWNER, Filters(), ""),
             PageRequest(OWNER, Filters(query="2"), ""),
         ]
@@ -297,7 +297,7 @@ def test_in_one_batch_a_refused_page_harms_no_other() -> None:
 
 
 def test_a_user_without_workflows_has_one_empty_page() -> None:
-    assert pages(queries(view("theirs", user_id=STRANGER))) == [[]]
+    assert pages(queries(view("theirs", user_id=OTHER_USER))) == [[]]
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def main(
                     _write(findings, facts, sizes.rounds, json, output)
     finally:  # If the run is interrupted, the figures so far are printed.
         if findings:
-            _write(findings, facts, sizes.rounds, json, output)  # Or it ended within a writing.
+            _write(findings, facts, sizes.rounds, json, output)  # It may have ended in a write.
             Console().print(report.table(findings))
 
 

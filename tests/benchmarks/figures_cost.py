@@ -120,7 +120,7 @@ def _costs(bench: Workbench, method: str, load: Callable[[Server], None]) -> lis
 
 
 def _split(bench: Workbench, server: Row, load: Callable[[], None]) -> list[Row]:
-    """The server's processor time by part; none where this machine does not allow a look."""
+    """The server's processor time by part; none if this machine does not allow sampling."""
     bench.say("sampling the server's stacks")
     try:
         found = sampling.shares(bench.service().process, bench.sizes.profile_seconds, load)

@@ -17,7 +17,7 @@ RESET = "ResetWorkflowConsecutiveJobFailuresCount"
 NOOP = "(a) no-op grpc.aio"
 WIRE = "(e) no-op on the service's own wire"
 STOCK = "(b) stock eventsourcing"
-SLOW = 8  # (b) is slower by this factor, so it gets fewer calls
+SLOW = 8  # (b) is about this much slower, so it gets fewer calls
 
 _SCRIPT = Path(__file__).parent / "references" / "create.pgbench.sql"
 _CLIENTS = 16

@@ -1,6 +1,6 @@
 """A large database: events and their current-state rows, loaded without the service.
 
-Each chunk is committed by itself, so that a load goes on where an earlier one ended.
+Each chunk is committed by itself, so a load continues an earlier one that was interrupted.
 """
 
 from collections.abc import Callable

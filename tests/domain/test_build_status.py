@@ -1,4 +1,4 @@
-"""UpdateWorkflowBuildStatus: any known status, guarded by a generation where one is given."""
+"""UpdateWorkflowBuildStatus: any known status, guarded by a generation if one is given."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.given import (
     ID,
     LATER,
     NOW,
-    STRANGER,
+    OTHER_USER,
     build_status,
     built,
     created,
@@ -61,7 +61,7 @@ def test_another_generation_than_the_current_one_is_refused(given_generation: in
     assert (refusal.value.given, refusal.value.current) == (given_generation, 2)
 
 
-def test_a_stale_generation_is_refused_even_where_the_status_is_the_same() -> None:
+def test_a_stale_generation_is_refused_even_if_the_status_is_the_same() -> None:
     history = created(), updated(interval=6, generation=2)
     with pytest.raises(StaleGeneration):
         given(*history).when(build_status("pending", generation=1))
@@ -94,7 +94,7 @@ def test_an_empty_owner_is_any() -> None:
 
 def test_another_owner_is_not_found() -> None:
     with pytest.raises(WorkflowNotFound) as refusal:
-        given(created()).when(build_status("success", user_id=STRANGER))
+        given(created()).when(build_status("success", user_id=OTHER_USER))
     assert refusal.value.workflow_id == ID
 
 

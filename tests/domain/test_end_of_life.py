@@ -13,8 +13,8 @@ from tests.support.given import (
     ID,
     LATER,
     NOW,
+    OTHER_USER,
     OWNER,
-    STRANGER,
     build_status,
     built,
     created,
@@ -89,14 +89,14 @@ def test_what_never_was_is_not_found(asked: Asked) -> None:
 @ENDINGS
 def test_another_users_workflow_is_not_found(asked: Asked) -> None:
     with pytest.raises(WorkflowNotFound) as refusal:
-        given(created()).when(asked(user_id=STRANGER))
+        given(created()).when(asked(user_id=OTHER_USER))
     assert refusal.value.workflow_id == ID
 
 
 @ENDINGS
 def test_another_users_terminated_workflow_is_not_found(asked: Asked) -> None:
     with pytest.raises(WorkflowNotFound):
-        given(created(), terminated()).when(asked(user_id=STRANGER))
+        given(created(), terminated()).when(asked(user_id=OTHER_USER))
 
 
 @ENDINGS
@@ -149,7 +149,7 @@ def test_a_workflow_is_visible_to_its_owner_and_to_services(
     assert visible(workflow(*history), ID, user_id) == workflow(*history)
 
 
-@pytest.mark.parametrize("user_id", [OWNER, ANYBODY, STRANGER])
+@pytest.mark.parametrize("user_id", [OWNER, ANYBODY, OTHER_USER])
 def test_a_deleted_workflow_is_visible_to_nobody(user_id: str) -> None:
     with pytest.raises(WorkflowNotFound):
         visible(workflow(created(), deleted()), ID, user_id)

@@ -12,7 +12,7 @@ from tests.support.given import (
     ID,
     LATER,
     NOW,
-    STRANGER,
+    OTHER_USER,
     created,
     deleted,
     failed,
@@ -60,7 +60,7 @@ def test_without_termination_the_count_passes_the_maximum() -> None:
     assert given(*history).when(increment(terminate_at_threshold=False)) == [failed(2, at=LATER)]
 
 
-def test_where_the_maximum_was_passed_the_next_terminating_failure_ends_it() -> None:
+def test_if_the_maximum_was_passed_the_next_terminating_failure_ends_it() -> None:
     history = created(max_failures=1), failed(1), failed(2)
     assert given(*history).when(increment()) == [
         failed(3, at=LATER),
@@ -116,7 +116,7 @@ COMMANDS = pytest.mark.parametrize("asked", [increment, reset_failures])
 @COMMANDS
 def test_another_owner_is_not_found(asked: Asked) -> None:
     with pytest.raises(WorkflowNotFound) as refusal:
-        given(created()).when(asked(user_id=STRANGER))
+        given(created()).when(asked(user_id=OTHER_USER))
     assert refusal.value.workflow_id == ID
 
 

@@ -39,11 +39,11 @@ def test_a_control_character_is_refused_wherever_it_stands(check: Accepts, chara
     )
 
 
-def test_an_empty_text_is_refused_where_one_is_required() -> None:
+def test_an_empty_text_is_refused_if_one_is_required() -> None:
     assert fields.required_text("")
 
 
-def test_an_empty_text_is_accepted_where_none_is_required() -> None:
+def test_an_empty_text_is_accepted_if_none_is_required() -> None:
     assert fields.optional_text("") is None
 
 

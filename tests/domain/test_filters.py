@@ -82,7 +82,7 @@ def test_wildcards_stand_for_themselves(character: str) -> None:
     assert Filters(query=character).matches(workflow(created(name=f"a{character}b")))
 
 
-def test_only_terminated_ones_are_met_where_asked_for() -> None:
+def test_only_terminated_ones_are_met_if_asked_for() -> None:
     only_ended = Filters(is_terminated=True)
     assert [only_ended.matches(ACTIVE), only_ended.matches(ENDED)] == [False, True]
 

@@ -11,8 +11,8 @@ from tests.support.given import (
     LATER,
     NOW,
     OTHER_HTTP,
+    OTHER_USER,
     OWNER,
-    STRANGER,
     build_status,
     built,
     created,
@@ -182,7 +182,7 @@ def test_updating_what_is_deleted_is_not_found() -> None:
 
 def test_updating_another_users_workflow_is_not_found() -> None:
     with pytest.raises(WorkflowNotFound):
-        given(created()).when(update(user_id=STRANGER, name="hourly"))
+        given(created()).when(update(user_id=OTHER_USER, name="hourly"))
 
 
 @pytest.mark.parametrize("ended", [terminated(), terminated(FAILURE_THRESHOLD, "job")])
@@ -216,6 +216,6 @@ def test_a_revived_workflow_is_built_counted_and_ended_as_a_new_one() -> None:
     ]
 
 
-def test_a_stranger_does_not_learn_that_a_workflow_is_terminated() -> None:
+def test_another_user_does_not_learn_that_a_workflow_is_terminated() -> None:
     with pytest.raises(WorkflowNotFound):
-        given(created(), terminated()).when(update(user_id=STRANGER))
+        given(created(), terminated()).when(update(user_id=OTHER_USER))

@@ -101,5 +101,5 @@ def test_a_percent_sign_needs_two_hexadecimal_digits(escape: str) -> None:
     assert "at character 10" in str(uri(f"http://h/{escape}"))
 
 
-def test_a_host_that_is_not_ascii_is_told_so() -> None:
+def test_a_host_that_is_not_ascii_is_refused_for_that() -> None:
     assert "a host name in ASCII" in str(uri("https://b\u00fccher.example/"))

@@ -76,9 +76,9 @@ def user() -> str:
 
 
 @pytest.fixture
-def stranger() -> str:
+def other_user() -> str:
     """Another user."""
-    return f"stranger {next(_NUMBERS)}"
+    return f"other_user {next(_NUMBERS)}"
 
 
 @pytest.fixture

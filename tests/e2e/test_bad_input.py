@@ -1,6 +1,7 @@
 """Bad input is INVALID_ARGUMENT, names each bad field, and learns nothing of the inside.
 
-Over the wire each field has one bad value: what else is bad is tested where it is decided.
+Over the wire each field has one bad value: other bad values are tested in the unit that checks
+them.
 """
 
 from collections.abc import Iterator

@@ -23,7 +23,7 @@ LIMIT = 51
 MOST_READ = 10_000  # rows: a twentieth of what the user has
 MOST_SORTED = 10_000
 
-# Rare values lie at the old end of the list, where a walk from the new end finds them last.
+# Rare values are the oldest of the list: a walk from the newest finds them last.
 _FILL = f"""
     INSERT INTO workflows
     SELECT gen_random_uuid(), CASE WHEN n <= {MANY} THEN 'big' ELSE 'user ' || n % 1000 END,

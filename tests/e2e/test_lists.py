@@ -26,9 +26,9 @@ def test_a_user_without_workflows_has_an_empty_list(client: Client, user: str) -
     assert client.page(user) == pb.ListWorkflowsResponse()
 
 
-def test_a_list_holds_only_the_users_own(client: Client, user: str, stranger: str) -> None:
+def test_a_list_holds_only_the_users_own(client: Client, user: str, other_user: str) -> None:
     mine = client.created(user)
-    client.create(stranger)
+    client.create(other_user)
     assert client.walk(user) == [mine]
 
 

@@ -173,7 +173,7 @@ def test_failures_count_up_to_the_end(client: Client, user: str) -> None:
     assert (found.consecutive_job_failures_count, bool(found.terminated_at)) == (2, True)
 
 
-def test_a_workflow_goes_on_at_the_threshold_where_that_is_chosen(
+def test_a_workflow_goes_on_at_the_threshold_if_that_is_chosen(
     serve: Callable[..., Service],
 ) -> None:
     client = serve(WORKFLOWS_TERMINATE_AT_THRESHOLD="false").client
@@ -216,7 +216,7 @@ def test_an_update_makes_a_terminated_workflow_active_again(
 
 
 @pytest.mark.parametrize("ended", [True, False])
-def test_a_deleted_workflow_is_gone_from_get_and_list(
+def test_a_deleted_workflow_is_absent_from_get_and_list(
     client: Client, user: str, shared_database: str, ended: bool
 ) -> None:
     workflow_id = client.created(user)

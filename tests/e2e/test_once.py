@@ -69,9 +69,9 @@ def test_a_key_with_another_request_is_refused(
     assert client.walk(user) == [first]
 
 
-def test_a_key_belongs_to_its_user(client: Client, user: str, stranger: str) -> None:
+def test_a_key_belongs_to_its_user(client: Client, user: str, other_user: str) -> None:
     mine = client.create(user, idempotency_key="k")
-    theirs = client.create(stranger, idempotency_key="k")
+    theirs = client.create(other_user, idempotency_key="k")
     assert mine.message.id != theirs.message.id
     assert not theirs.replayed
 
@@ -116,7 +116,7 @@ def test_an_update_key_belongs_to_its_workflow(client: Client, user: str) -> Non
     assert [(answer.version, answer.replayed) for answer in answers] == [(2, False)] * 2
 
 
-def test_a_strangers_update_with_a_used_key_is_not_answered(client: Client, user: str) -> None:
+def test_another_users_update_with_a_used_key_is_not_answered(client: Client, user: str) -> None:
     workflow_id = client.created(user)
     client.update(workflow_id, user, interval=6, idempotency_key="k")
     for interval in (6, 7):
@@ -164,11 +164,11 @@ def test_increments_without_a_job_all_count(client: Client, user: str) -> None:
 
 
 def test_a_counted_job_of_another_users_workflow_is_not_found(
-    client: Client, user: str, stranger: str
+    client: Client, user: str, other_user: str
 ) -> None:
     workflow_id = client.created(user)
     client.increment(workflow_id, "job")
-    refusal = refused(lambda: client.increment(workflow_id, "job", stranger))
+    refusal = refused(lambda: client.increment(workflow_id, "job", other_user))
     assert refusal.code == grpc.StatusCode.NOT_FOUND
 
 

@@ -48,12 +48,12 @@ def test_an_absent_workflow_is_not_found(client: Client, user: str, method: str)
 
 @pytest.mark.parametrize("method", OWNED)
 def test_another_users_workflow_is_refused_like_an_absent_one(
-    client: Client, user: str, stranger: str, method: str
+    client: Client, user: str, other_user: str, method: str
 ) -> None:
     workflow_id = client.created(user)
     before = client.get(workflow_id, user)
-    theirs = refused(lambda: OWNED[method](client, workflow_id, stranger))
-    absent = refused(lambda: OWNED[method](client, ABSENT, stranger))
+    theirs = refused(lambda: OWNED[method](client, workflow_id, other_user))
+    absent = refused(lambda: OWNED[method](client, ABSENT, other_user))
     assert theirs.code == absent.code == grpc.StatusCode.NOT_FOUND
     assert theirs.message.replace(workflow_id, ABSENT) == absent.message
     assert client.get(workflow_id, user) == before

@@ -38,7 +38,7 @@ class Alice:
 
     @property
     def address(self) -> str:
-        """Where the service under test listens."""
+        """The address of the service under test."""
         return self._service.address
 
     def workflow(self) -> str:

@@ -1,4 +1,4 @@
-"""A start that is told to stop, at whatever moment, ends cleanly and leaves nothing behind."""
+"""A start that is asked to stop, at any moment, ends cleanly and leaves nothing behind."""
 
 import os
 import signal

@@ -16,7 +16,7 @@ from tests.support.waiting import until
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder of whoever runs the tests, which no one else may enter."""
+    """A folder of the user who runs the tests; no other user may enter it."""
     made = Path(tempfile.mkdtemp(prefix="environment-"))
     yield made
     for pid in postmasters(made):

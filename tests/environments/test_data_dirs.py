@@ -31,7 +31,7 @@ def refused(data_dir: Path) -> str:
 
 @pytest.fixture
 def cluster(folder: Path) -> Path:
-    """The place of a cluster in a folder that whoever runs the tests may use."""
+    """The place of a cluster in a folder that the user who runs the tests may use."""
     made = folder / "postgres"
     made.mkdir(mode=0o700)
     if IS_ROOT:

@@ -54,7 +54,7 @@ def test_a_first_start_that_was_killed_is_done_again(folder: Path, moment: Momen
         pytest.param(cluster_is_there, signal.SIGINT, marks=patient),
     ],
 )
-def test_a_first_start_that_is_told_to_end_leaves_no_server(
+def test_a_first_start_that_is_asked_to_end_leaves_no_server(
     folder: Path, moment: Moment, number: signal.Signals
 ) -> None:
     broken_off(folder, moment, number)
@@ -94,7 +94,7 @@ def serves_and_ends(folder: Path) -> None:
     assert not list(data_dir.glob("postgres.new-*"))
 
 
-def test_a_server_that_was_killed_is_started_again_and_that_is_told_once(folder: Path) -> None:
+def test_a_server_that_was_killed_is_started_again_and_reported_once(folder: Path) -> None:
     with Service("--data-dir", str(folder / "data")) as service:
         workflow_id = service.client.created("alice")
         for _ in range(2):

@@ -140,7 +140,7 @@ def test_a_database_that_is_read_only(role: str, database: str) -> None:
     assert "read-only" in said
 
 
-def test_fewer_connections_than_needed_are_told_and_no_reason_to_stop(
+def test_fewer_connections_than_needed_are_logged_and_no_reason_to_stop(
     postgres: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     inspect(postgres, 100)

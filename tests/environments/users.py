@@ -34,7 +34,7 @@ def as_user(uid: int, gid: int) -> list[str]:
 
 
 def nobody() -> tuple[int, int]:
-    """A user who is not root: whoever runs the tests, or nobody."""
+    """A user who is not root: the user who runs the tests, or the user nobody."""
     if not IS_ROOT:
         return os.geteuid(), os.getegid()
     account = pwd.getpwnam("nobody")

@@ -27,7 +27,7 @@ class OwnServer:
         os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
 
     def start(self) -> None:
-        """Waits until it was started again, and has recovered where it crashed."""
+        """Waits until it was started again, and has recovered if it crashed."""
         until(lambda: answers(self.dsn))
 
     def close(self) -> None:

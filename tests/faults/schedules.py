@@ -254,7 +254,7 @@ class Schedule:
                 passed = waiter.deadline is not None and waiter.deadline <= self._now
                 promise(passed, "its deadline had not passed")
             case Overloaded() | ShareExceeded():
-                pass  # Checked where it was submitted.
+                pass  # Checked by the code that submitted it.
             case Draining():
                 promise(account.draining, "it was not draining")
             case CallerLeft():

@@ -93,7 +93,7 @@ def test_a_schema_that_does_not_fit_is_no_outage_that_passes(
         assert isinstance(commands.write(create())[0], Done)
 
 
-def test_a_revoked_right_is_told_as_one(database: str) -> None:
+def test_a_revoked_right_is_reported_as_one(database: str) -> None:
     execute(database, "CREATE ROLE clerk LOGIN; GRANT SELECT ON feed_epoch TO clerk")
     try:
         with writer(psycopg.conninfo.make_conninfo(database, options="-c role=clerk")) as commands:

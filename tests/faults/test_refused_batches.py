@@ -124,7 +124,7 @@ def test_large_payloads_of_one_batch_are_all_recorded(database: str) -> None:
     assert_consistent(database)
 
 
-def test_a_key_is_remembered_where_the_row_of_its_workflow_was_missing(database: str) -> None:
+def test_a_key_is_remembered_if_the_row_of_its_workflow_was_missing(database: str) -> None:
     with writer(database) as commands:
         commands.done(create())
         execute(database, "TRUNCATE workflows")

@@ -238,7 +238,7 @@ def test_nobody_is_unanswered_before_anybody_has_come() -> None:
 
 
 def test_the_limits_are_those_that_were_measured() -> None:
-    """Whoever changes one of them measures again, and changes it here too."""
+    """If you change one of them, measure again, and change it here too."""
     assert Limits() == Limits(
         queue=4096,
         queue_bytes=64_000_000,

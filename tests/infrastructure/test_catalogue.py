@@ -114,7 +114,7 @@ properties.code = { type = "string", pattern = "^[A-Z]+$" }
     ],
 )
 @pytest.mark.parametrize("size", [0, 100_000])
-def test_a_violation_is_told_in_words(payload: object, complaint: str, size: int) -> None:
+def test_a_violation_is_explained_in_a_sentence(payload: object, complaint: str, size: int) -> None:
     catalogue = parse(SCHEMA, "test.toml")
     assert complaint in str(catalogue.payload(json.dumps(payload) + " " * size, "ANY"))
 

@@ -136,7 +136,7 @@ def test_call_shows_which_precondition_failed_and_how(target: str) -> None:
 
 
 def refused_with(code: grpc.StatusCode, message: str, trailing: Any) -> str:
-    """What is said about a call that a server refuses in this way."""
+    """The output about a call that a server refuses in this way."""
 
     def refuse(_: Any, context: Any) -> Any:
         context.set_trailing_metadata(trailing)
@@ -208,7 +208,7 @@ def test_call_refuses_what_it_cannot_send(arguments: list[str], complaint: str) 
 
 
 @pytest.mark.parametrize("command", [["call", "ListWorkflows"], ["health"], ["seed"]])
-def test_an_unreachable_service_is_told_with_what_to_do(command: list[str]) -> None:
+def test_an_unreachable_service_is_reported_with_what_to_do(command: list[str]) -> None:
     said = refusal(*command, "--target", NOWHERE)
     assert said.startswith("error UNAVAILABLE")
     assert f"Start it: workflows serve --listen {NOWHERE}" in said
@@ -336,7 +336,7 @@ def on_terminal(columns: int, program: str) -> str:
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, env=environment):
         os.close(theirs)
         shown = b""
-        with suppress(OSError):  # Linux says so when the last writer is gone.
+        with suppress(OSError):  # Linux reports this when no writer is left.
             while piece := os.read(ours, 4096):
                 shown += piece
     os.close(ours)

@@ -54,7 +54,7 @@ class Caller:
 
 
 class Service:
-    """Lanes of two threads: one checks, and one finds nothing. It knows where what was checked."""
+    """Lanes of two threads: one checks, one finds nothing. Records which lane checked what."""
 
     def __init__(self) -> None:
         self.hold = Hold()

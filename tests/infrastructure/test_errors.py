@@ -1,4 +1,4 @@
-"""The error map: what a client is told about each refusal and fault, row by row."""
+"""The error map: the reply to a client for each refusal and fault, row by row."""
 
 import inspect
 from datetime import UTC, datetime
@@ -58,7 +58,7 @@ _REUSED = domain.IdempotencyKeyReused(ID)
 _TERMINATED = domain.WorkflowTerminated(ID, NOW)
 _STALE = domain.StaleGeneration(ID, 1, 2)
 
-# An error; its code, its reason, the details beside ErrorInfo, and whether its own text is told.
+# An error; its code, its reason, the details beside ErrorInfo, and whether clients see its text.
 Row = tuple[Exception, grpc.StatusCode, str, list[Message], bool]
 ROWS: list[Row] = [
     (
@@ -169,14 +169,14 @@ def _errors_in(*modules: ModuleType) -> set[type[Exception]]:
     }
 
 
-def test_an_error_without_a_row_is_internal_and_nothing_of_it_is_told() -> None:
+def test_an_error_without_a_row_is_internal_and_the_client_learns_nothing_of_it() -> None:
     code, text, status = told(KeyError("password"))
     assert (code, status.code) == (Code.INTERNAL, Code.INTERNAL.value[0])
     assert text == "The service failed to handle this call; it was logged."
     assert b"password" not in status.SerializeToString()
 
 
-def test_a_kind_of_an_error_is_told_as_that_error_is() -> None:
+def test_a_kind_of_an_error_has_the_row_of_that_error() -> None:
     class Moved(domain.WorkflowNotFound):
         pass
 

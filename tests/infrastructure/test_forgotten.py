@@ -1,4 +1,4 @@
-"""Events whose content was set to NULL: the chain holds, their workflow is gone, no other is."""
+"""Events whose content was set to NULL: the chain holds; only their workflow is lost."""
 
 from collections.abc import Iterator
 from contextlib import closing

@@ -69,7 +69,7 @@ def test_an_open_gate_is_not_drained_though_nobody_is_inside() -> None:
     assert not gate.drained(0.01)
 
 
-def test_whoever_comes_and_goes_on_many_threads_is_counted() -> None:
+def test_calls_that_come_and_go_on_many_threads_are_counted() -> None:
     gate = Gate()
 
     def comes_and_goes(_: int) -> None:
@@ -202,7 +202,7 @@ def test_a_call_whose_caller_left_leaves(serving: Serving) -> None:
         assert gate.drained(SOON)
 
 
-def test_a_call_at_a_closed_gate_is_told_to_go_elsewhere(serving: Serving) -> None:
+def test_a_call_at_a_closed_gate_is_sent_elsewhere(serving: Serving) -> None:
     called: list[bytes] = []
     gate = Gate()
     gate.close()

@@ -90,7 +90,7 @@ def test_a_watcher_hears_of_changes_only_and_of_the_stop_last(
     watching.cancel()
 
 
-def test_an_unknown_name_is_told_so_and_not_remembered(server: WireServer, health: Health) -> None:
+def test_an_unknown_name_is_refused_and_not_remembered(server: WireServer, health: Health) -> None:
     assert next(watch(server, "elsewhere")).status == UNKNOWN
     error = refusal(lambda: check(server, "elsewhere"))
     assert error.code() is grpc.StatusCode.NOT_FOUND
@@ -167,7 +167,7 @@ class Told(InertEvents):
         self.lines.append(f"not ready: {why}")
 
 
-def test_readiness_falls_after_failures_in_a_row_and_each_change_is_told_once(
+def test_readiness_falls_after_failures_in_a_row_and_each_change_is_reported_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(health_module, "CHECK_EVERY", 0.001)

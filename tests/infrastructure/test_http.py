@@ -144,7 +144,7 @@ def test_a_body_that_is_too_large_is_refused(door: httpx.Client) -> None:
     assert (answer.status_code, answer.json()["code"]) == (429, "resource_exhausted")
 
 
-def test_what_is_not_there_is_said_to_be_so(door: httpx.Client) -> None:
+def test_an_unknown_path_is_not_found(door: httpx.Client) -> None:
     assert door.post(f"/{NAME}/Nothing", json={}).json()["code"] == "unimplemented"
     assert door.post(f"/{NAME}/Nothing", json={}).status_code == 404
     assert door.get(GET).status_code == 405

@@ -144,7 +144,7 @@ def test_a_thousand_in_turn_are_all_answered_once(callers: Callers[str, str], wo
     assert len(work.batches) < len(work.done)
 
 
-def test_a_caller_that_leaves_while_it_waits_is_told_at_once_and_harms_nobody(
+def test_a_caller_that_cancels_while_it_waits_is_refused_at_once_and_harms_nobody(
     callers: Callers[str, str], work: Work
 ) -> None:
     first = held(callers, work)
@@ -156,7 +156,7 @@ def test_a_caller_that_leaves_while_it_waits_is_told_at_once_and_harms_nobody(
     assert work.batches == [["held"], ["before", "after"]]
 
 
-def test_of_two_who_ask_for_the_same_only_the_one_that_leaves_is_told_so(
+def test_of_two_who_ask_for_the_same_only_the_one_that_cancels_is_refused(
     callers: Callers[str, str], work: Work
 ) -> None:
     held(callers, work)
@@ -190,7 +190,7 @@ def test_a_caller_that_leaves_after_its_answer_is_not_answered_again(
     assert caller.answers == ["A"]
 
 
-def test_whoever_leaves_is_served_or_told_so_but_never_both(
+def test_a_caller_that_cancels_is_served_or_refused_but_never_both(
     callers: Callers[str, str], work: Work
 ) -> None:
     def asks_and_leaves(number: int) -> dict[str, str | Exception]:
@@ -234,7 +234,7 @@ def test_a_deadline_in_the_past_is_answered_at_once_and_nothing_is_done(
     assert callers.ask("a", deadline=past + 100).outcome() == "A"
 
 
-def test_where_a_deadline_passes_in_the_queue_nothing_is_done(
+def test_if_a_deadline_passes_in_the_queue_nothing_is_done(
     callers: Callers[str, str], work: Work
 ) -> None:
     first = held(callers, work)

@@ -93,7 +93,7 @@ def test_off_a_terminal_each_line_is_json_and_one_that_cannot_be_written_is_coun
     assert "\x1b" not in logged()
 
 
-def test_a_state_is_said_once_until_it_changes() -> None:
+def test_a_state_is_logged_once_until_it_changes() -> None:
     events = LoggedEvents()
     events._log = said = Recorder()
     events.database_lost("refused")

@@ -13,7 +13,7 @@ from infrastructure.lanes.lane import Lane
 from infrastructure.lanes.refusals import CallerLeft
 from infrastructure.wiring.lanes import LOOKUPS
 from tests.support.callers import Caller, Callers, Hold
-from tests.support.given import OWNER, STRANGER, created, workflow
+from tests.support.given import OTHER_USER, OWNER, created, workflow
 
 Answers = Callers[Lookup, View]
 
@@ -55,7 +55,7 @@ def lookup(workflow_id: str, user_id: str = OWNER) -> Lookup:
 
 @pytest.fixture
 def source() -> Source:
-    """Where workflows are found at once."""
+    """Views that find workflows at once."""
     return Source()
 
 
@@ -94,18 +94,18 @@ def test_what_one_may_not_see_is_not_found_and_is_seen_by_those_beside_it(
     callers: Answers, source: Source
 ) -> None:
     under_way(callers, source, "a")
-    owner, stranger, missing, service = callers.ask_each(
-        lookup("b"), lookup("b", STRANGER), lookup("missing"), lookup("b", "")
+    owner, other, missing, service = callers.ask_each(
+        lookup("b"), lookup("b", OTHER_USER), lookup("missing"), lookup("b", "")
     )
     source.hold.open()
     assert [owner.outcome(), service.outcome()] == [view("b"), view("b")]
-    assert not_found(stranger) == "b"
+    assert not_found(other) == "b"
     assert not_found(missing) == "missing"
     assert source.queries == [["a"], ["b", "missing"]]
 
 
 def not_found(caller: Caller[Lookup, View]) -> str:
-    """The id that a caller is told does not exist."""
+    """The id in the caller's WorkflowNotFound."""
     refusal = caller.outcome()
     assert isinstance(refusal, WorkflowNotFound)
     return refusal.workflow_id

@@ -14,7 +14,7 @@ from infrastructure.rpc.workflows.methods import METHODS
 README = Path(__file__).parents[2] / "README.md"
 WRITES, LOOKUPS, LISTS = LaneName.WRITES, LaneName.LOOKUPS, LaneName.LISTS
 PUBLIC, INTERNAL = Door.PUBLIC, Door.INTERNAL
-# Who a method is for, and where it is worked on.
+# The callers that a method is for, and its lane.
 EXPECTED = {
     "CreateWorkflow": (PUBLIC, WRITES),
     "UpdateWorkflow": (PUBLIC, WRITES),

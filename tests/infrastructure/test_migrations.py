@@ -1,4 +1,4 @@
-"""Migrations: applied once, in order, by whoever comes first, and never edited afterwards."""
+"""Migrations: applied once, in order, by the first process that needs them, never edited."""
 
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor

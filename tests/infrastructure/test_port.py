@@ -1,4 +1,4 @@
-"""Why an address cannot be had is told apart, and one that was just given up can."""
+"""Reasons why an address is unusable are distinguished; one that was just freed is usable."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ def test_an_address_at_which_someone_listens_is_refused() -> None:
             pytest.fail("the address was given away")
 
 
-def test_a_reserved_port_is_kept_from_strangers_and_open_to_workers() -> None:
+def test_a_reserved_port_is_kept_from_other_programs_and_open_to_workers() -> None:
     with reserved("127.0.0.1:0") as address:
         with pytest.raises(AddressRefused, match="is in use"):
             check(address)

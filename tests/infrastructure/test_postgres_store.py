@@ -183,7 +183,7 @@ def test_the_first_replay_after_the_database_ended_its_sessions_succeeds(store: 
     assert isinstance(submit(store, increment())[0], Done)
 
 
-def test_a_key_is_kept_even_where_the_row_is_missing_and_nothing_changed(store: OpenStore) -> None:
+def test_a_key_is_kept_even_if_the_row_is_missing_and_nothing_changed(store: OpenStore) -> None:
     write(store, create())
     execute(store.dsn, "DELETE FROM workflows")
     (first,) = write(store, update(idempotency_key="key"))

@@ -108,7 +108,7 @@ def test_a_symbol_may_be_anything_that_has_a_name(server: WireServer, symbol: st
         ({}, grpc.StatusCode.INVALID_ARGUMENT),
     ],
 )
-def test_what_is_not_there_is_told_so_and_the_stream_goes_on(
+def test_an_unknown_name_is_refused_and_the_stream_goes_on(
     server: WireServer, asked: dict[str, Any], code: grpc.StatusCode
 ) -> None:
     wrong, right = pb.ServerReflectionRequest(**asked), pb.ServerReflectionRequest(list_services="")

@@ -1,4 +1,4 @@
-"""`workflows seed`: real histories, told once."""
+"""`workflows seed`: real histories, recorded once."""
 
 import json
 from collections.abc import Iterator, Sequence

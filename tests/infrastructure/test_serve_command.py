@@ -1,4 +1,4 @@
-"""`workflows serve` and `workflows migrate` as processes: what they say, refuse and leave."""
+"""`workflows serve` and `workflows migrate` as processes: what they print, refuse and leave."""
 
 import json
 import os

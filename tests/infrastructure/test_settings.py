@@ -22,7 +22,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def complaint(**given: object) -> str:
-    """What is said about a setting that is refused."""
+    """The message about a setting that is refused."""
     with pytest.raises(SettingsRefused) as refused:
         load(**given)
     return str(refused.value)

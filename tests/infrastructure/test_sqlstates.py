@@ -76,6 +76,6 @@ def test_every_row_of_the_table_is_asserted() -> None:
         (psycopg.ProgrammingError("the query has 2 placeholders"), "STORE_REFUSED"),
     ],
 )
-def test_what_has_no_code_is_told_by_its_kind(error: psycopg.Error, reason: str) -> None:
+def test_an_error_without_a_code_is_sorted_by_its_kind(error: psycopg.Error, reason: str) -> None:
     assert trouble_of(error).reason == reason
     assert not is_certain(error)

@@ -195,7 +195,7 @@ def test_a_state_that_is_none_is_damage_also_of_a_forgotten_event(state: bytes) 
 
 
 @pytest.mark.parametrize("content", BROKEN)
-def test_a_content_that_is_none_is_damage_even_where_its_digest_is_right(content: bytes) -> None:
+def test_a_content_that_is_none_is_damage_even_if_its_digest_is_right(content: bytes) -> None:
     refuses("reset.v1", content)
 
 
@@ -277,7 +277,7 @@ def chained(*history: WorkflowEvent) -> list[RecordedEvent]:
     return recorded
 
 
-def test_a_chain_verifies_also_where_content_was_forgotten() -> None:
+def test_a_chain_verifies_also_if_content_was_forgotten() -> None:
     whole = chained(created(), failed(1), reset(), deleted())
     assert list(verified(whole)) == whole
     forgotten = [replace(whole[0], event=FORGOTTEN, metadata=FORGOTTEN), *whole[1:]]

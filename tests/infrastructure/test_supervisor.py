@@ -25,7 +25,7 @@ class Stop:
 
 
 class Told:
-    """Keeps the events that it is told, by name."""
+    """Keeps the events that are reported, by name."""
 
     def __init__(self) -> None:
         self.events: list[tuple[str, tuple[Any, ...]]] = []
@@ -34,7 +34,7 @@ class Told:
         return lambda *details: self.events.append((name, details))
 
     def count(self, name: str) -> int:
-        """How often an event was told."""
+        """How often an event was reported."""
         return sum(event == name for event, _ in self.events)
 
 

@@ -64,7 +64,7 @@ def judged(oracle: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_strangers_accept_the_log_its_cosignature_and_its_proofs(
+def test_other_programs_accept_the_log_its_cosignature_and_its_proofs(
     oracle: Path, folder: Path
 ) -> None:
     judgement = judged(oracle, folder)
@@ -76,7 +76,7 @@ def test_strangers_accept_the_log_its_cosignature_and_its_proofs(
     "changed",
     ["log/checkpoint", "log/tile/0/100", "log/tile/entries/000", "0.tlog-proof"],
 )
-def test_strangers_refuse_a_changed_byte(
+def test_other_programs_refuse_a_changed_byte(
     oracle: Path, folder: Path, tmp_path: Path, changed: str
 ) -> None:
     copy = tmp_path / "copy"

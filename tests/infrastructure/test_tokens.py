@@ -25,7 +25,7 @@ ISSUER, AUDIENCE = "https://issuer.example", "workflows"
 POLICY = Policy([ISSUER], [AUDIENCE], "role", {"user": Role.USER, "admin": Role.SERVICE})
 KEY = OKPKey.generate_key("Ed25519", {"kid": "one"})
 OTHER = OKPKey.generate_key("Ed25519", {"kid": "one"})
-STRANGER = "the token is not one that this service can verify"
+UNVERIFIED = "the token is not one that this service can verify"
 
 Claims = dict[str, Any]
 
@@ -157,7 +157,7 @@ def test_a_token_that_is_not_genuine_is_refused_without_a_reason(
     with pytest.raises(TokenRefused) as refused:
         tokens.verify(forged())
 
-    assert refused.value.reason == STRANGER
+    assert refused.value.reason == UNVERIFIED
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Pages of lists on PostgreSQL: where one is cut, and how far a search looks."""
+"""Pages of lists on PostgreSQL: how a page is cut, and the limit of a search."""
 
 from collections.abc import Iterator
 from uuid import UUID

@@ -39,7 +39,7 @@ def test_a_database_is_lost_and_back_in_one_line_each() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 50])
-def test_a_busy_database_is_no_lost_one_and_is_told_seldom(times: int) -> None:
+def test_a_busy_database_is_no_lost_one_and_is_logged_seldom(times: int) -> None:
     with structlog.testing.capture_logs() as lines:
         watch = DatabaseWatch(events=LoggedEvents())
         for _ in range(times):

@@ -112,7 +112,7 @@ def test_a_refusal_carries_code_text_and_details_at_once_or_later(serving: Servi
                     assert tuple(map(tuple, refused.trailing_metadata())) == details
 
 
-def test_a_client_that_ends_its_side_without_a_message_is_told_unimplemented(
+def test_a_client_that_ends_its_side_without_a_message_gets_unimplemented(
     wire: WireServer,
 ) -> None:
     streaming: grpc.StreamUnaryMultiCallable[bytes, bytes] = wire.channel.stream_unary(ECHO)

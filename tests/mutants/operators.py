@@ -56,7 +56,7 @@ def changes(path: str, tree: ast.Module) -> Iterator[Change]:
 
 @dataclass(frozen=True)
 class _Spot:
-    """Where a node stands: in a field of its parent, in a class or function."""
+    """The place of a node: in a field of its parent, in a class or function."""
 
     parent: ast.AST
     field: str

@@ -40,7 +40,7 @@ LATER = NOW + timedelta(minutes=1)
 ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e6f"
 OTHER_ID = "0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e70"
 OWNER = "alice"
-STRANGER = "mallory"
+OTHER_USER = "mallory"
 ANYBODY = ""
 
 CATALOGUE = load(None)

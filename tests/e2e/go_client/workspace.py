@@ -16,7 +16,7 @@ WITHIN = 600.0  # seconds: the first build on a machine compiles gRPC
 class GoWorkspace:
     """A copy of the module in which programs can be built.
 
-    Skips the test where Go, or what the module needs, is not to be had.
+    Skips the test if Go, or a module that it needs, is not available.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -58,7 +58,7 @@ class Call:
 
     @property
     def key(self) -> tuple[str, str, str] | None:
-        """What makes repeats of this call one: method, owner of the key, and the key, if any."""
+        """Equal for repeats of one call: method, owner of the key, key; None without a key."""
         key = self.request.get("idempotency_key") or self.request.get("job_id")
         if not key:
             return None

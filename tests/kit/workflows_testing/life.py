@@ -39,14 +39,14 @@ from workflows_testing import strategies
 Decide = Callable[[Workflow | None, Command], Sequence[WorkflowEvent]]
 Evolve = Callable[[Workflow | None, WorkflowEvent], Workflow]
 
-OWNER, STRANGER, ANYBODY = "alice", "mallory", ""
+OWNER, OTHER_USER, ANYBODY = "alice", "mallory", ""
 
 _SAME = {
     "id": st.just("0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e6f"),
     "now": st.just(datetime(2026, 11, 22, 11, tzinfo=UTC)),
 }
-_PEOPLE = st.sampled_from([OWNER] * 7 + [STRANGER])
-_ANYONE = st.sampled_from([OWNER, ANYBODY] * 3 + [STRANGER])
+_PEOPLE = st.sampled_from([OWNER] * 7 + [OTHER_USER])
+_ANYONE = st.sampled_from([OWNER, ANYBODY] * 3 + [OTHER_USER])
 _FEW = st.integers(1, 3)
 _URL, _IMAGE, _NEITHER = '{"url": "http://h"}', '{"image": "i"}', "{}"
 _FITS_ALL = '{"url": "http://h", "image": "i"}'

@@ -29,8 +29,8 @@ from workflows_testing.requests import OTHER_PAYLOADS, PAYLOADS
 
 KINDS = sorted(PAYLOADS)
 _USERS = st.sampled_from(["alice", "bob"])
-_WHO = st.sampled_from(["owner"] * 6 + ["stranger", "nobody"])
-_OWNERS = st.sampled_from(["owner"] * 7 + ["stranger"])
+_WHO = st.sampled_from(["owner"] * 6 + ["other", "nobody"])
+_OWNERS = st.sampled_from(["owner"] * 7 + ["other"])
 _KEYS = st.sampled_from(["", "", "", "k1", "k2"])
 _AT = st.integers(0, 2)
 _JOBS = st.sampled_from(["", "one", "two", "three"])
@@ -146,7 +146,7 @@ class ServiceAndModel(RuleBasedStateMachine):
         self._increment(at, workflow_id, who, job)
 
     @precondition(lambda self: self._model.counted)
-    @rule(at=_AT, place=st.integers(0, 11), who=st.sampled_from(["owner", "stranger", "nobody"]))
+    @rule(at=_AT, place=st.integers(0, 11), who=st.sampled_from(["owner", "other", "nobody"]))
     def redeliver(self, at: int, place: int, who: str) -> None:
         workflow_id, job = self._model.counted[place % len(self._model.counted)]
         self._increment(at, workflow_id, who, job)
@@ -255,8 +255,8 @@ class ServiceAndModel(RuleBasedStateMachine):
 
     def _caller(self, workflow_id: str, who: str) -> str:
         owner = self._model.workflows[workflow_id].user
-        strangers = {"alice": "bob", "bob": "alice"}
-        return {"owner": owner, "stranger": strangers[owner], "nobody": ""}[who]
+        others = {"alice": "bob", "bob": "alice"}
+        return {"owner": owner, "other": others[owner], "nobody": ""}[who]
 
     def _user(self, name: str) -> str:
         """A user of this run only; the empty user stays empty."""
