@@ -1,6 +1,7 @@
 """Reference (b): a stock eventsourcing application, one save a call, behind a threaded server."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -62,6 +63,8 @@ class StockWorkflows(Application[UUID]):
 def _environment(dsn: str) -> Mapping[str, str]:
     """The library's settings: where the database is, and every default."""
     parts = conninfo_to_dict(dsn)
+    if passfile := parts.get("passfile"):  # The library has no setting for it; libpq has.
+        os.environ["PGPASSFILE"] = str(passfile)
     return {
         "PERSISTENCE_MODULE": "eventsourcing.postgres",
         "POSTGRES_DBNAME": str(parts["dbname"]),

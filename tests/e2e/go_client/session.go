@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	payload = `{"url": "https://example.org/ü",  "timeout": 30}` // kept byte for byte, blanks included
+	payload = `{"url": "https://example.org/",  "note": "ü"}` // kept byte for byte, blanks included
 	nobody  = "00000000-0000-7000-8000-000000000000"
 )
 
