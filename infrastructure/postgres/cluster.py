@@ -184,7 +184,7 @@ def _initialize(programs: Programs, folder: Path, data_dir: Path, password: str,
     secret, said = os.memfd_create("password"), os.memfd_create("output")
     try:
         os.write(secret, password.encode())
-        process = programs.start(
+        failed = programs.run(
             "initdb",
             *("-D", HERE, "-U", USER, *_LOCALE),
             *("--auth=scram-sha-256", f"--pwfile=/proc/self/fd/{secret}"),
@@ -192,12 +192,6 @@ def _initialize(programs: Programs, folder: Path, data_dir: Path, password: str,
             output=said,
             keeps=[secret, lock],
         )
-        try:
-            failed = process.wait()
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
         if failed:
             raise _not_made(data_dir, os.pread(said, 100_000, 0).decode(errors="replace"))
     finally:

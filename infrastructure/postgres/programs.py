@@ -7,9 +7,11 @@ needs the right to enter the folders above it. Nothing of the shell's environmen
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,6 +59,33 @@ class Programs:
             pass_fds=tuple(keeps),
             start_new_session=True,
         )
+
+    def run(
+        self, name: str, *arguments: str, folder: Path, output: int, keeps: Collection[int] = ()
+    ) -> int:
+        """Runs a program as `start` does, and returns its exit code.
+
+        All processes that it started have ended when this returns or raises, so none of them
+        writes into the folder any more. If the wait is interrupted, all of them are killed.
+        """
+        last_ended, held = os.pipe()
+        try:
+            try:
+                kept = [*keeps, held]
+                process = self.start(name, *arguments, folder=folder, output=output, keeps=kept)
+            finally:
+                os.close(held)
+            try:
+                return process.wait()
+            except BaseException:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
+            finally:
+                os.read(last_ended, 1)  # Returns when no process holds the other end.
+        finally:
+            os.close(last_ended)
 
     def _as_owner(self) -> list[str]:
         """The prefix of a command that gives up this user's rights.

@@ -18,8 +18,8 @@ Moment = Callable[[Path], object]
 
 
 def initdb_runs(data_dir: Path) -> object:
-    """A cluster is being made."""
-    return list(data_dir.glob("postgres.new-*/global"))
+    """A cluster is being made; the server that initdb runs writes into it."""
+    return list(data_dir.glob("postgres.new-*/base/1/*"))
 
 
 def cluster_is_there(data_dir: Path) -> object:
