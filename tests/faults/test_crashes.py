@@ -52,6 +52,22 @@ def closing_all(services: list[Service]) -> Iterator[None]:
             service.close()
 
 
+@contextmanager
+def without_its_standby(database: str) -> Iterator[None]:
+    """Commits wait for a standby that does not exist."""
+    execute(database, "ALTER SYSTEM SET synchronous_standby_names = 'ghost'")
+    try:
+        execute(database, "SELECT pg_reload_conf()")
+        # Commits wait only after the checkpointer has read the setting. It was asked to when new
+        # sessions have the setting, and it reads before it makes its next checkpoint.
+        until(lambda: value(database, "SHOW synchronous_standby_names") == "ghost")
+        execute(database, "CHECKPOINT")
+        yield
+    finally:
+        execute(database, "ALTER SYSTEM RESET synchronous_standby_names")
+        execute(database, "SELECT pg_reload_conf()")
+
+
 def new_positions(database: str, after: Sequence[int]) -> Sequence[int]:
     """What a follower of the feed reads next."""
     return [position for (position,) in select(database, NEW, max(after, default=0))]
@@ -73,9 +89,7 @@ def test_a_session_ended_between_two_batches_is_replaced(database: str) -> None:
 def test_an_append_that_is_stored_while_its_session_ends_counts_once(own_database: str) -> None:
     with writer(own_database) as commands, ThreadPoolExecutor() as threads:
         commands.done(create())
-        execute(own_database, "ALTER SYSTEM SET synchronous_standby_names = 'ghost'")
-        try:
-            execute(own_database, "SELECT pg_reload_conf()")
+        with without_its_standby(own_database):
             waiting = threads.submit(commands.done, increment())
             until(
                 lambda: (
@@ -85,9 +99,6 @@ def test_an_append_that_is_stored_while_its_session_ends_counts_once(own_databas
             )
             execute(own_database, TERMINATE)
             (outcome,) = waiting.result(10)
-        finally:
-            execute(own_database, "ALTER SYSTEM RESET synchronous_standby_names")
-            execute(own_database, "SELECT pg_reload_conf()")
     assert outcome.version == 2
     assert events_of(own_database, ID) == ["created", "failure_incremented"]
     assert_consistent(own_database)
@@ -96,16 +107,11 @@ def test_an_append_that_is_stored_while_its_session_ends_counts_once(own_databas
 def test_a_primary_without_its_standby_keeps_no_caller_waiting(own_database: str) -> None:
     with writer(own_database) as commands:
         commands.done(create())
-        execute(own_database, "ALTER SYSTEM SET synchronous_standby_names = 'ghost'")
-        try:
-            execute(own_database, "SELECT pg_reload_conf()")
+        with without_its_standby(own_database):
             began = time.monotonic()
             (first,) = commands.write(increment(job_id="j"))
             assert time.monotonic() - began < ANSWERED_WITHIN
             assert isinstance(first, OutcomeUnknown)
-        finally:
-            execute(own_database, "ALTER SYSTEM RESET synchronous_standby_names")
-            execute(own_database, "SELECT pg_reload_conf()")
         until(lambda: isinstance(commands.write(increment(job_id="j"))[0], Done))
     assert events_of(own_database, ID) == ["created", "failure_incremented"]
     assert_consistent(own_database)
