@@ -70,6 +70,11 @@ class Server:
         self._wire.open()
         return port
 
+    @property
+    def alive(self) -> bool:
+        """Whether the threads that take calls do their work."""
+        return self._wire is None or self._wire.alive
+
     def stop(self, within: float) -> None:
         """Takes no more calls, and ends those that are not answered after so many seconds.
 

@@ -156,6 +156,11 @@ class Wire(Protocol):
         """Takes calls from now on."""
         ...
 
+    @property
+    def alive(self) -> bool:
+        """Whether the threads that take calls do their work; True before `open`."""
+        ...
+
     def close(self, within: float) -> bool:
         """Ends the threads after the server stopped; False if they do not end in time (seconds).
 

@@ -7,6 +7,7 @@ Ports, certificates and the stop stay the library's public ones (DECISIONS.md).
 """
 
 from collections.abc import Callable, Sequence
+from math import inf
 from threading import Thread
 from time import monotonic, time
 from typing import Any
@@ -34,6 +35,7 @@ PASSED_WITH = frozenset({"1.85.1"})
 """The versions of grpcio with which the tests of this body passed."""
 
 _LOOK_UP = 0.2  # seconds without an event after which the thread does its regular checks
+_STUCK_AFTER = 60.0  # seconds that one event may take
 _NO_FLAGS = 0
 _OK = cygrpc.StatusCode.ok
 _MESSAGE = Stage.MESSAGE
@@ -53,6 +55,7 @@ class DirectWire:
         self._core.register_completion_queue(self._events)
         self._closing = False
         self._look_at = 0.0
+        self._took_at = inf
         self._thread = Thread(target=self._take, name="calls", daemon=True)
         self._services = services
         self.traffic: Traffic[_Call] = Traffic(limits)
@@ -69,6 +72,11 @@ class DirectWire:
         for arrivals in self._arrivals:
             self.await_next(arrivals)
         self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """See Wire."""
+        return monotonic() - self._took_at < _STUCK_AFTER
 
     def close(self, within: float) -> bool:
         """See Wire."""
@@ -101,6 +109,7 @@ class DirectWire:
 
     def _take(self) -> None:
         while True:
+            self._took_at = monotonic()
             event = self._events.poll(deadline=time() + _LOOK_UP)
             if event.completion_type == cygrpc.CompletionType.queue_shutdown:
                 return

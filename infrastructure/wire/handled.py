@@ -59,6 +59,11 @@ class HandledWire:
         """See Wire."""
         self._looking.start()
 
+    @property
+    def alive(self) -> bool:
+        """See Wire. The library's own threads take the calls; only the look for overdue is ours."""
+        return not self._looking.ident or self._looking.is_alive()
+
     def close(self, within: float) -> bool:
         """See Wire."""
         self._closing.set()

@@ -44,7 +44,7 @@ def running(
         opened_methods(settings, store, lanes, health, server, observer, end) as methods,
         opened_http(settings, methods.served, lanes, shares_port=shares_port) as http_port,
     ):
-        yield Running(methods.port, http_port, lambda: lanes.alive)
+        yield Running(methods.port, http_port, lambda: server.alive and lanes.alive)
 
 
 @dataclass(frozen=True, slots=True)

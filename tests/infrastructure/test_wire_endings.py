@@ -198,3 +198,17 @@ def test_nothing_is_kept_of_a_call_that_has_ended(held: Waiting) -> None:
             until(lambda: kept() == before)
         finally:
             gc.enable()
+
+
+def test_a_thread_that_one_call_holds_is_not_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervisor replaces a worker of which nothing moves; only the fast body can stand so."""
+    monkeypatch.setattr(direct, "_STUCK_AFTER", 0.5)
+    busy = Busy()
+    with Serving("direct")({HOLD: busy}) as server:
+        assert server.alive
+        held = server.call(HOLD).future(b"", timeout=SOON)
+        busy.wait()
+        until(lambda: not server.alive)
+        busy.free.set()
+        held.result(SOON)
+        until(lambda: server.alive)

@@ -116,6 +116,11 @@ class WireServer:
         """A stream of bytes, by its full name."""
         return self.channel.stream_stream(name)
 
+    @property
+    def alive(self) -> bool:
+        """See Wire.alive."""
+        return self._wire.alive
+
     def stop(self, within: float | None = None) -> None:
         """Stops the server, within SOON seconds; calls that wait end after so many seconds."""
         assert self._server.stop(within).wait(SOON)
