@@ -53,7 +53,8 @@ class Traffic(Generic[C]):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._flood = 0
+        self._peak = 0  # of the calls under way at once, since traffic was last looked at
+        self._flood = 0  # the highest peak of a flood whose memory was not given back; or 0
         self._unread: Counter[str] = Counter()
         self._counting = Lock()
         self.calls: set[C] = set()
@@ -62,7 +63,10 @@ class Traffic(Generic[C]):
     def enter(self, call: C, metadata: Metadata) -> None:
         """Counts a new call. It is counted also if this raises TooManyCalls or TooMuchMetadata."""
         self.calls.add(call)
-        if len(self.calls) > self._limits.calls:
+        calls = len(self.calls)
+        if calls > self._peak:  # noqa: PLR1730 - max() costs more, and each call passes here
+            self._peak = calls
+        if calls > self._limits.calls:
             raise TooManyCalls("The service has as many calls under way as it takes. Try again.")
         size = 0
         for key, value in metadata:
@@ -95,12 +99,20 @@ class Traffic(Generic[C]):
                     del self._unread[peer]
 
     def has_subsided(self) -> bool:
-        """Whether a flood of calls is over; True once for each. Asked from time to time."""
+        """Whether a flood of calls is over; True once for each. Asked from time to time.
+
+        A flood may come and end between two questions, so its peak counts, not what is seen now.
+        It is over when there was none since the question before: the library frees the memory of
+        calls and connections somewhat later than the calls end.
+        """
         calls = len(self.calls)
-        self._flood = max(self._flood, calls)
-        if self._flood < FLOOD or calls > max(ORDINARY, self._flood // 50):
+        peak, self._peak = self._peak, calls
+        if peak >= FLOOD:
+            self._flood = max(self._flood, peak)
             return False
-        self._flood = calls
+        if not self._flood or calls > max(ORDINARY, self._flood // 50):
+            return False
+        self._flood = 0
         return True
 
     def overdue(self, now: float) -> list[C]:
