@@ -73,6 +73,11 @@ class Health:
         """The status of a name."""
         return self._statuses.get(name, _UNKNOWN)
 
+    @property
+    def serving(self) -> bool:
+        """Whether every name is served: the process runs, is ready, and does not stop."""
+        return all(status == _SERVING for status in self._statuses.values())
+
     def _set(self, status: int, but: Sequence[str] = ()) -> None:
         for name in self._statuses:
             if name not in but:

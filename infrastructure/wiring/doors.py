@@ -50,7 +50,7 @@ def opened_methods(
 
     They are stopped when the block ends. Raises AddressInUse.
     """
-    readiness = Readiness(health, lambda: _obstacle(lanes, store.probe), end.events)
+    readiness = Readiness(health, lambda: _obstacle(server, lanes, store.probe), end.events)
     gate = Gate()
     surroundings = Surroundings(
         now, _new_id, settings.terminate_at_threshold, load(settings.catalogue)
@@ -66,7 +66,12 @@ def opened_methods(
 
 @contextmanager
 def opened_http(
-    settings: Settings, served: Mapping[str, Method], lanes: Lanes, *, shares_port: bool
+    settings: Settings,
+    served: Mapping[str, Method],
+    lanes: Lanes,
+    health: Health,
+    *,
+    shares_port: bool,
 ) -> Iterator[int | None]:
     """The same methods over HTTP, if that has an address. Yields the port.
 
@@ -75,7 +80,7 @@ def opened_http(
     if settings.http_listen is None:
         yield None
         return
-    checks = {"threads": lambda: lanes.alive}
+    checks = {"threads": lambda: lanes.alive, "service": lambda: health.serving}
     address = Address.parse(settings.http_listen)
     with opened(address, SERVICE, served, checks, shares_port=shares_port) as door:
         yield door.port
@@ -95,8 +100,8 @@ def wire_limits(settings: Settings) -> Limits:
     )
 
 
-def _obstacle(lanes: Lanes, probe: Probe) -> Obstacle | None:
-    if not lanes.alive:
+def _obstacle(server: Server, lanes: Lanes, probe: Probe) -> Obstacle | None:
+    if not (server.alive and lanes.alive):
         return Obstacle("a thread of the service ended", lasting=True)
     refused = probe.obstacle()
     return Obstacle(refused.why, refused.lasting) if refused else None

@@ -42,7 +42,7 @@ def running(
         closing(server),  # Closed after the lanes have drained: what they finish is answered.
         opened_lanes(store, observer) as lanes,
         opened_methods(settings, store, lanes, health, server, observer, end) as methods,
-        opened_http(settings, methods.served, lanes, shares_port=shares_port) as http_port,
+        opened_http(settings, methods.served, lanes, health, shares_port=shares_port) as http_port,
     ):
         yield Running(methods.port, http_port, lambda: server.alive and lanes.alive)
 

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.contract import SERVICE
+from tests.support.database import execute
 from tests.support.service import Service
+from tests.support.waiting import until
 
 WORKFLOW = {
     "user_id": "ada",
@@ -48,6 +51,24 @@ def test_json_and_grpc_see_one_service(http: httpx.Client, service: Service) -> 
     assert (theirs.status_code, theirs.json()["code"]) == (404, "not_found")
     assert found.payload == WORKFLOW["payload"]
     assert http.get("/readyz").json() == {"status": "ready", "failing": []}
+
+
+def test_readiness_over_http_falls_with_the_database(
+    http: httpx.Client, database: str, postgres: str
+) -> None:
+    """What gRPC's health says of the service is what a probe reads here."""
+    name = conninfo_to_dict(database)["dbname"]
+    execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    execute(
+        postgres,
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
+    )
+
+    until(lambda: http.get("/readyz").json()["failing"] == ["service"])
+
+    assert http.get("/livez").status_code == 200
+    execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    until(lambda: http.get("/readyz").status_code == 200)
 
 
 def test_a_refusal_names_every_bad_field(http: httpx.Client) -> None:
