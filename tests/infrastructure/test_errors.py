@@ -11,7 +11,8 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 
-from application import draft, handler, ports
+from application import draft, handler
+from application.ports import troubles
 from domain import errors as domain
 from infrastructure.contract import DETAILS_KEY, SERVICE
 from infrastructure.lanes import refusals as lanes
@@ -99,18 +100,18 @@ ROWS: list[Row] = [
     (lanes.DeadlinePassed("x"), Code.DEADLINE_EXCEEDED, "DEADLINE_PASSED", [], False),
     (lanes.CallerLeft("x"), Code.CANCELLED, "CALLER_LEFT", [], False),
     (lanes.WorkFailed("x"), Code.INTERNAL, "INTERNAL", [], False),
-    (ports.StoreUnavailable(), Code.UNAVAILABLE, "STORE_UNAVAILABLE", [_RETRY], False),
+    (troubles.StoreUnavailable(), Code.UNAVAILABLE, "STORE_UNAVAILABLE", [_RETRY], False),
     (
-        ports.StoreUnavailable("It cannot", reason="STORE_FULL", retry=False),
+        troubles.StoreUnavailable("It cannot", reason="STORE_FULL", retry=False),
         Code.UNAVAILABLE,
         "STORE_FULL",
         [],
         False,
     ),
-    (ports.SearchTooBroad("x"), Code.RESOURCE_EXHAUSTED, "SEARCH_TOO_BROAD", [], False),
-    (ports.OutcomeUnknown("x"), Code.UNAVAILABLE, "OUTCOME_UNKNOWN", [_RETRY], False),
-    (ports.StoredDataDamaged("x"), Code.DATA_LOSS, "STORED_DATA_DAMAGED", [], False),
-    (ports.AppendRefused("x"), Code.INTERNAL, "APPEND_REFUSED", [], False),
+    (troubles.SearchTooBroad("x"), Code.RESOURCE_EXHAUSTED, "SEARCH_TOO_BROAD", [], False),
+    (troubles.OutcomeUnknown("x"), Code.UNAVAILABLE, "OUTCOME_UNKNOWN", [_RETRY], False),
+    (troubles.StoredDataDamaged("x"), Code.DATA_LOSS, "STORED_DATA_DAMAGED", [], False),
+    (troubles.AppendRefused("x"), Code.INTERNAL, "APPEND_REFUSED", [], False),
 ]
 METADATA = {"STALE_GENERATION": {"given": "1", "current": "2"}}
 WITHOUT_ROW = {domain.WorkflowError, calls.NotServed}
@@ -157,7 +158,9 @@ def test_a_row_of_the_error_map(
 def test_every_error_of_the_house_has_a_row_that_is_asserted() -> None:
     asserted = {type(row[0]) for row in ROWS}
     assert asserted == errors.RULES.keys()
-    assert _errors_in(domain, ports, draft, handler, lanes, errors, calls) - WITHOUT_ROW == asserted
+    assert (
+        _errors_in(domain, troubles, draft, handler, lanes, errors, calls) - WITHOUT_ROW == asserted
+    )
 
 
 def _errors_in(*modules: ModuleType) -> set[type[Exception]]:

@@ -1,0 +1,65 @@
+"""The ports of the application: an event store, and views of current workflows."""
+
+from application.ports.events import (
+    FORGOTTEN,
+    NO_FEED,
+    EventMetadata,
+    Feed,
+    Forgotten,
+    NewEvent,
+    Origin,
+    RecordedEvent,
+)
+from application.ports.store import (
+    Change,
+    EventStore,
+    LedgerEntry,
+    LedgerKey,
+    Loaded,
+    Stream,
+)
+from application.ports.troubles import (
+    AppendRefused,
+    OutcomeUnknown,
+    SearchTooBroad,
+    StoredDataDamaged,
+    StoreUnavailable,
+)
+from application.ports.views import (
+    OTHER_BYTES,
+    UNREAD,
+    ListedWorkflow,
+    Slice,
+    Unread,
+    View,
+    WorkflowViews,
+)
+
+__all__ = [
+    "FORGOTTEN",
+    "NO_FEED",
+    "OTHER_BYTES",
+    "UNREAD",
+    "AppendRefused",
+    "Change",
+    "EventMetadata",
+    "EventStore",
+    "Feed",
+    "Forgotten",
+    "LedgerEntry",
+    "LedgerKey",
+    "ListedWorkflow",
+    "Loaded",
+    "NewEvent",
+    "Origin",
+    "OutcomeUnknown",
+    "RecordedEvent",
+    "SearchTooBroad",
+    "Slice",
+    "StoreUnavailable",
+    "StoredDataDamaged",
+    "Stream",
+    "Unread",
+    "View",
+    "WorkflowViews",
+]

@@ -1,0 +1,92 @@
+"""Events: as they are decided, as they are stored, and the feed in which they stand."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from domain.events import WorkflowEvent
+
+
+class Forgotten:
+    """Stands for content that was recorded and later erased: it exists nowhere any more."""
+
+
+FORGOTTEN = Forgotten()
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The feed to which a position belongs: one feed of one epoch, written "number/epoch".
+
+    An epoch begins with a new database, and with a restore or a failover that lost events.
+    Positions of two epochs cannot be compared. There is one feed today, number 0.
+    """
+
+    epoch: int
+    number: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.epoch}"
+
+
+NO_FEED = Feed(0)
+"""The feed before the first connection to the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who caused an event, and how to find the call in logs; never taken from a request's body.
+
+    `actor` is the authenticated caller. `acted_for` is the user on whose behalf it acted; empty if
+    it acted for itself. `method` is the method that was called; empty if there was none. The actor
+    of a rule is `policy:NAME`.
+    """
+
+    actor: str
+    request_id: str
+    trace_id: str = ""
+    acted_for: str = ""
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """A decided event that is not stored yet, and its cause.
+
+    `policy` names the rule that caused it, empty if a command did; then `preceding_version` is
+    the version of the event that the rule followed from, 0 if there is none.
+    """
+
+    event: WorkflowEvent
+    origin: Origin
+    idempotency_key: str
+    policy: str = ""
+    preceding_version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EventMetadata:
+    """The cause of a stored event; see Origin and NewEvent."""
+
+    origin: Origin
+    idempotency_key: str
+    policy: str
+    preceding_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedEvent:
+    """A stored event at its place in its workflow and in the feed.
+
+    `recorded_at` is when the server that recorded it did so, by its own clock, in UTC. `digest` is
+    the SHA-256 of the stored bytes, which hold `previous`, the digest of the workflow's event
+    before (empty for the first). Event and metadata are erased together, or neither is.
+    """
+
+    workflow_id: str
+    version: int
+    position: int
+    event: WorkflowEvent | Forgotten
+    metadata: EventMetadata | Forgotten
+    recorded_at: datetime
+    previous: bytes
+    digest: bytes
