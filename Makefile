@@ -71,13 +71,13 @@ proto: $(VENV)/.dev ## Generates the stubs from proto/.
 	@$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	  --python_out=proto --mypy_out=quiet:proto --grpc_python_out=proto --mypy_grpc_out=quiet:proto \
 	  --include_source_info --descriptor_set_out=proto/workflows/workflows.protoset \
-	  proto/workflows/workflows.proto
+	  proto/workflows/*.proto
 
 proto-check: $(VENV)/.dev ## Checks that the stubs are current, and that the contract is clean and unbroken.
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
 	  $(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	    --python_out=$$tmp --mypy_out=quiet:$$tmp --grpc_python_out=$$tmp --mypy_grpc_out=quiet:$$tmp \
-	    --include_source_info --descriptor_set_out=$$tmp/workflows/workflows.protoset proto/workflows/workflows.proto && \
+	    --include_source_info --descriptor_set_out=$$tmp/workflows/workflows.protoset proto/workflows/*.proto && \
 	  for file in $$tmp/workflows/*; do diff -u "proto/workflows/$$(basename $$file)" "$$file" || { echo "Stubs are out of date: run 'make proto' and commit."; exit 1; }; done
 	@cd proto && ../$(BIN)/buf lint
 	@cd proto && ../$(BIN)/buf breaking --against workflows/contract.binpb
