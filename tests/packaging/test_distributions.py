@@ -1,4 +1,4 @@
-"""The wheels: the client is the stubs and nothing else, and the service does not carry them."""
+"""The wheels: the client is the stubs and a channel, and the service does not carry them."""
 
 import subprocess
 import sys
@@ -13,6 +13,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 STUBS = {
     "workflows/__init__.py",
+    "workflows/client.py",
+    "workflows/service_config.json",
     "workflows/py.typed",
     "workflows/workflows.proto",
     "workflows/workflows.protoset",
@@ -40,7 +42,7 @@ def content(wheel: Path) -> set[str]:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
 
-def test_the_client_is_the_stubs_with_their_types_and_protos(wheels: Path) -> None:
+def test_the_client_is_the_stubs_with_types_protos_and_a_channel(wheels: Path) -> None:
     (wheel,) = wheels.glob("workflows_service_client-*.whl")
     assert content(wheel) >= STUBS
     assert {name.partition("/")[0] for name in content(wheel)} == {"workflows"}
@@ -58,7 +60,9 @@ def test_the_client_works_alone(wheels: Path, tmp_path: Path) -> None:
     (wheel,) = wheels.glob("workflows_service_client-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    program = "import workflows.workflows_pb2_grpc as stubs; print(stubs.__file__)"
+    program = (
+        "import workflows.client, workflows.workflows_pb2_grpc as stubs; print(stubs.__file__)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
     )
