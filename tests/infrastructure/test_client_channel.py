@@ -16,9 +16,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from workflows import client
 from workflows import workflows_pb2 as pb
 from workflows.client import EARLIER, TIMEOUT, connected, tls
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
+
+from infrastructure.contract import SERVICE
+from infrastructure.rpc.method import LaneName
+from infrastructure.rpc.workflows.methods import METHODS
 
 JOB = pb.IncrementWorkflowConsecutiveJobFailuresCountRequest
 HOST = "127.0.0.1"
@@ -147,6 +152,24 @@ def test_the_server_is_known_by_the_authorities_that_are_given(
         WorkflowsServiceStub(channel).GetWorkflow(pb.GetWorkflowRequest())
 
     assert heard.tokens == ["Bearer mine"]
+
+
+def test_only_reads_and_calls_with_a_key_are_repeated() -> None:
+    config = json.loads((Path(client.__file__).parent / "service_config.json").read_text())
+    named = [
+        name
+        for policy in config["methodConfig"]
+        if "retryPolicy" in policy
+        for name in policy["name"]
+    ]
+    ours = {name["method"] for name in named if name["service"] == SERVICE.full_name}
+
+    assert ours == {
+        row.name
+        for row in METHODS
+        if row.lane is not LaneName.WRITES
+        or {"idempotency_key", "job_id"} & {*row.request.DESCRIPTOR.fields_by_name}
+    }
 
 
 def lasting(seconds: float) -> str:
