@@ -1,45 +1,103 @@
 """Workflows whose stored data cannot be read: found once, then refused at once."""
 
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
 from time import monotonic
+from typing import TypeVar
 
-from application.ports import StoredDataDamaged
+from application.ports import StoredDataDamaged, StoreUnavailable
 
-LOOK_AGAIN_AFTER = 10.0  # seconds
+LOOK_EVERY = 1.0  # seconds between two looks whether a damaged workflow was changed
+READ_AGAIN_AFTER = 60.0  # seconds: a repaired index, for example, changes no row and no event
 ROOM = 1024  # workflows
+
+T = TypeVar("T")
+
+Marks = Callable[[Collection[str]], Mapping[str, str]]
+"""Returns a mark for each workflow id: another one if its row or one of its events was changed.
+
+Costs far less than to read the workflows, and does not fail if they are damaged. Raises
+StoreUnavailable.
+"""
 
 
 class KnownDamage(StoredDataDamaged):
-    """The workflow was found damaged a short time ago; the damage was reported at that time."""
+    """The workflow was found damaged before; the damage was reported at that time."""
+
+
+@dataclass(slots=True)
+class _Found:
+    """A damaged workflow: its mark, and when to look at the mark and to read it again."""
+
+    mark: str
+    look_at: float
+    read_at: float
 
 
 class Damaged:
-    """Remembers which workflows were found damaged. For one thread.
+    """Remembers which workflows were found damaged, until they are changed. For one thread.
 
     Finding the damaged workflow of a batch takes many reads, and all other commands of the batch
-    wait for them. So a damaged workflow is read again only after a while: an operator may have
-    repaired it.
+    wait for them. So a damaged workflow is not read again before its row or an event was changed,
+    or a minute has passed.
     """
 
-    def __init__(self, look_again_after: float = LOOK_AGAIN_AFTER) -> None:
-        """`look_again_after` is in seconds."""
-        self._look_again_after = look_again_after
-        self._until: dict[str, float] = {}
+    def __init__(self, marks: Marks = lambda _: {}, look_every: float = LOOK_EVERY) -> None:
+        """`look_every` is in seconds. Without `marks`, only time makes it read again."""
+        self._marks = marks
+        self._look_every = look_every
+        self._found: dict[str, _Found] = {}
+        self._reported: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         """Whether any workflow is remembered."""
-        return bool(self._until)
+        return bool(self._found)
 
-    def found(self, workflow_id: str, fault: Exception) -> None:
-        """Remembers a workflow if the fault that it caused is damage."""
-        if isinstance(fault, StoredDataDamaged) and len(self._until) < ROOM:
-            self._until[workflow_id] = monotonic() + self._look_again_after
+    def found(self, workflow_id: str, fault: Exception) -> Exception:
+        """Remembers a workflow if the fault that it caused is damage. Returns what callers get.
 
-    def known(self, workflow_id: str) -> bool:
-        """Whether the workflow must not be read now."""
-        until = self._until.get(workflow_id)
-        if until is None:
-            return False
-        if monotonic() < until:
-            return True
-        del self._until[workflow_id]
-        return False
+        That is the fault, or KnownDamage if the same damage was reported before.
+        """
+        if not isinstance(fault, StoredDataDamaged):
+            return fault
+        try:
+            mark = self._marks([workflow_id]).get(workflow_id, "")
+        except StoreUnavailable:
+            return fault
+        now = monotonic()
+        _keep(
+            self._found, workflow_id, _Found(mark, now + self._look_every, now + READ_AGAIN_AFTER)
+        )
+        reported = self._reported.get(workflow_id) == mark
+        _keep(self._reported, workflow_id, mark)
+        return known_damage(workflow_id) if reported else fault
+
+    def among(self, ids: Iterable[str]) -> set[str]:
+        """Those of the workflows that must not be read now. Raises StoreUnavailable."""
+        known = {workflow_id for workflow_id in ids if workflow_id in self._found}
+        now = monotonic()
+        due = [workflow_id for workflow_id in known if self._found[workflow_id].look_at <= now]
+        if not due:
+            return known
+        marks = self._marks(due)
+        for workflow_id in due:
+            found = self._found[workflow_id]
+            if marks.get(workflow_id, "") == found.mark and now < found.read_at:
+                found.look_at = now + self._look_every
+            else:
+                del self._found[workflow_id]
+                known.discard(workflow_id)
+        return known
+
+
+def known_damage(workflow_id: str) -> KnownDamage:
+    """The refusal of a call for a workflow that is remembered."""
+    return KnownDamage(f"workflow {workflow_id} was found damaged")
+
+
+def _keep(memory: dict[str, T], workflow_id: str, value: T) -> None:
+    """Adds an entry; the oldest one makes room for it."""
+    memory.pop(workflow_id, None)
+    if len(memory) >= ROOM:
+        del memory[next(iter(memory))]
+    memory[workflow_id] = value

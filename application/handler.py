@@ -8,7 +8,7 @@ split into halves until the command at fault is found.
 from collections.abc import Mapping, Sequence
 from time import monotonic
 
-from application.damage import Damaged, KnownDamage
+from application.damage import Damaged, known_damage
 from application.draft import Draft, Outcome, Submission
 from application.ledger import LedgerDigests
 from application.ports import EventStore, LedgerKey, Loaded, OutcomeUnknown, StoreUnavailable
@@ -65,26 +65,26 @@ class CommandHandler:
         If the store is lost, every command fails. Any other exception is the fault of one command:
         halves of the batch are tried until that command is alone.
         """
-        if self._damaged and (known := self._known_damage(waiting)):
-            rest = {place: asked for place, asked in waiting.items() if place not in known}
-            return known | self._attempt(rest)
         try:
+            if self._damaged and (known := self._known_damage(waiting)):
+                rest = {place: asked for place, asked in waiting.items() if place not in known}
+                return known | self._attempt(rest)
             return self._together(waiting)
         except (StoreUnavailable, OutcomeUnknown) as lost:
             return dict.fromkeys(waiting, lost)
         except Exception as fault:  # noqa: BLE001 - it is the outcome of the command at fault
             if len(waiting) == 1:
                 [(place, asked)] = waiting.items()
-                self._damaged.found(asked.command.id, fault)
-                return {place: fault}
+                return {place: self._damaged.found(asked.command.id, fault)}
         items, middle = list(waiting.items()), len(waiting) // 2
         return self._attempt(dict(items[:middle])) | self._attempt(dict(items[middle:]))
 
     def _known_damage(self, waiting: Waiting) -> dict[int, Outcome]:
+        known = self._damaged.among(asked.command.id for asked in waiting.values())
         return {
-            place: KnownDamage(f"workflow {asked.command.id} was found damaged")
+            place: known_damage(asked.command.id)
             for place, asked in waiting.items()
-            if self._damaged.known(asked.command.id)
+            if asked.command.id in known
         }
 
     def _together(self, waiting: Waiting) -> dict[int, Outcome]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from application import cursors
 from application.cursors import Cursors
-from application.damage import Damaged, KnownDamage
+from application.damage import Damaged, known_damage
 from application.ports import (
     ListedWorkflow,
     SearchTooBroad,
@@ -81,12 +81,18 @@ class PageRequest:
 class Queries:
     """Reads for a batch of callers at once: a result or a refusal for each, in order."""
 
-    def __init__(self, views: WorkflowViews, cursors: Cursors, page_size: int) -> None:
+    def __init__(
+        self,
+        views: WorkflowViews,
+        cursors: Cursors,
+        page_size: int,
+        damaged: Damaged | None = None,
+    ) -> None:
         """A page holds at most `page_size` workflows."""
         self._views = views
         self._cursors = cursors
         self._page_size = page_size
-        self._damaged = Damaged()
+        self._damaged = Damaged() if damaged is None else damaged
 
     def look_up(self, batch: Sequence[Lookup]) -> Iterator[View | Exception]:
         """The workflows, read together; WorkflowNotFound for one that a caller may not see.
@@ -104,9 +110,9 @@ class Queries:
 
     def _read(self, ids: Collection[str]) -> Mapping[str, View | Unread | Exception]:
         """The views by id; an exception for an id that cannot be read (found by halves)."""
-        if self._damaged and (known := [i for i in ids if self._damaged.known(i)]):
-            answers = {i: KnownDamage(f"workflow {i} was found damaged") for i in known}
-            return {**answers, **self._read(set(ids) - answers.keys())}
+        if self._damaged and (known := self._damaged.among(ids)):
+            answers = {workflow_id: known_damage(workflow_id) for workflow_id in known}
+            return {**answers, **self._read(set(ids) - known)}
         try:
             return self._views.get(ids) if ids else {}
         except StoreUnavailable:
@@ -114,8 +120,7 @@ class Queries:
         except Exception as fault:  # noqa: BLE001 - it is the answer about the one at fault
             if len(ids) == 1:
                 [workflow_id] = ids
-                self._damaged.found(workflow_id, fault)
-                return {workflow_id: fault}
+                return {workflow_id: self._damaged.found(workflow_id, fault)}
         every, middle = sorted(ids), len(ids) // 2
         return {**self._read(set(every[:middle])), **self._read(set(every[middle:]))}
 

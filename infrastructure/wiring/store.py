@@ -5,11 +5,13 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from application.cursors import Cursors
+from application.damage import Damaged
 from application.handler import CommandHandler
 from application.ledger import LedgerDigests
 from application.queries import Queries
 from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
+from infrastructure.eventstore.marks import PostgresMarks
 from infrastructure.eventstore.probe import Probe
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
@@ -59,7 +61,8 @@ def opened_store(
 
         def queries(session: Session) -> Queries:
             streams = PostgresEventStore(session, log, now, horizon)
-            return Queries(PostgresViews(session, streams), cursors, settings.page_size)
+            views, damaged = PostgresViews(session, streams), Damaged(PostgresMarks(session))
+            return Queries(views, cursors, settings.page_size, damaged)
 
         def bound_lists(connection: BoundedConnection) -> None:
             horizon.look(connection)
@@ -70,9 +73,10 @@ def opened_store(
         cursors = Cursors(_secret(looking, "cursor"), lambda: horizon.feed)
         digests = LedgerDigests(_secret(looking, "ledger"))
         log = stack.enter_context(closing(WorkflowLog(dsn)))
-        events = PostgresEventStore(session(keeps_plans=True), log, now, horizon, observer)
+        writing = session(keeps_plans=True)
+        events = PostgresEventStore(writing, log, now, horizon, observer)
         yield Store(
-            CommandHandler(events, digests),
+            CommandHandler(events, digests, damaged=Damaged(PostgresMarks(writing))),
             queries(looking),
             [queries(session(greet=bound_lists)) for _ in range(LISTS_AT_ONCE)],
             Probe(session(), horizon, watch),

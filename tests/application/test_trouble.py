@@ -1,9 +1,11 @@
 """Other processes are faster, the store refuses or is lost: only the commands concerned fail."""
 
+from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
 
+from application import damage
 from application.damage import Damaged, KnownDamage
 from application.draft import Done
 from application.handler import CommandHandler, Contended
@@ -199,14 +201,51 @@ def test_a_damaged_stream_is_looked_for_once_and_then_known(
     assert watched.loads == [{OTHER_ID}]
 
 
-def test_a_damaged_stream_that_was_mended_is_served_again_after_a_while(watched: Troubled) -> None:
-    handler = CommandHandler(watched, DIGESTS, damaged=Damaged(look_again_after=0.0))
+def test_a_damaged_stream_is_known_until_it_is_changed(watched: Troubled) -> None:
+    marks = {ID: "as it was found"}
+    handler = CommandHandler(watched, DIGESTS, damaged=Damaged(lambda _: marks, look_every=0.0))
     handle(handler, create())
     watched.damaged = {ID: StoredDataDamaged("test")}
     handle(handler, increment())
     watched.damaged = {}
+    (known,) = handle(handler, increment())
+    assert isinstance(known, KnownDamage)
+    marks[ID] = "as it was mended"
     (counted,) = handle(handler, increment())
     assert isinstance(counted, Done)
+
+
+def test_damage_that_is_found_again_later_is_reported_once(
+    watched: Troubled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(damage, "READ_AGAIN_AFTER", 0.0)
+    marks = {ID: "as it was found"}
+    handler = CommandHandler(watched, DIGESTS, damaged=Damaged(lambda _: marks, look_every=0.0))
+    handle(handler, create())
+    watched.damaged = {ID: StoredDataDamaged("test")}
+    (first,), (again,) = handle(handler, increment()), handle(handler, increment())
+    assert (isinstance(first, KnownDamage), isinstance(again, KnownDamage)) == (False, True)
+    marks[ID] = "as it was damaged once more"
+    (other,) = handle(handler, increment())
+    assert not isinstance(other, KnownDamage)
+    assert watched.loads == [{ID}] * 3
+
+
+def test_a_store_that_is_lost_while_damage_is_looked_at_is_lost_for_all(watched: Troubled) -> None:
+    fault = StoreUnavailable("test")
+    marks: Iterator[dict[str, str] | Exception] = iter([{ID: "as it was found"}, fault])
+
+    def next_marks(_: object) -> dict[str, str]:
+        found = next(marks)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    handler = CommandHandler(watched, DIGESTS, damaged=Damaged(next_marks, look_every=0.0))
+    handle(handler, create(), create(id=OTHER_ID))
+    watched.damaged = {ID: StoredDataDamaged("test")}
+    handle(handler, increment())
+    assert handle(handler, increment(), increment(id=OTHER_ID)) == [fault] * 2
 
 
 def test_what_is_no_damage_is_not_remembered(handler: CommandHandler, watched: Troubled) -> None:

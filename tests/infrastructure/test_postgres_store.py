@@ -16,11 +16,13 @@ from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder
 from eventsourcing.utils import get_topic
 
+from application.damage import Damaged, KnownDamage
 from application.draft import Done, Outcome, Submission
 from application.handler import CommandHandler
 from application.ports import EventMetadata, Origin, StoredDataDamaged, View
 from domain.commands import Command
 from infrastructure.eventstore.log import ReadingRecorder
+from infrastructure.eventstore.marks import PostgresMarks
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.rows import ROW_SHAPE, STATE_COLUMNS
 from infrastructure.readmodel.views import PostgresViews
@@ -254,6 +256,27 @@ def test_a_damaged_event_is_the_fault_of_its_workflow_alone(store: OpenStore, st
     assert isinstance(outcomes[1], StoredDataDamaged)
     assert [type(outcomes[0]), type(outcomes[2])] == [Done, Done]
     assert store.history(OTHER_ID)[1:] == [failed(1, at=LATER), built("failed", at=LATER)]
+
+
+def test_damage_is_known_until_a_row_or_an_event_is_changed(store: OpenStore) -> None:
+    write(store, create(), increment())
+    good = row(store.dsn, "updated_at")
+    with closing(Session(store.dsn)) as session:
+        damaged = Damaged(PostgresMarks(session), look_every=0.0)
+        handler = CommandHandler(store.store, DIGESTS, damaged=damaged)
+
+        def ask() -> Outcome:
+            (outcome,) = handler.handle([Submission(increment(), ORIGIN)])
+            return outcome
+
+        execute(store.dsn, "UPDATE workflows SET updated_at = 'infinity'")
+        assert not isinstance(ask(), KnownDamage)
+        assert isinstance(ask(), KnownDamage)
+        execute(store.dsn, "UPDATE workflow_events SET topic = 'x' WHERE originator_version = 2")
+        assert not isinstance(ask(), KnownDamage)
+        assert isinstance(ask(), KnownDamage)
+        execute(store.dsn, f"UPDATE workflows SET updated_at = '{good and good[0]}'")
+        assert isinstance(ask(), Done)
 
 
 @pytest.mark.parametrize("topic", ["created.v9", "reset.v1", "builtins:eval"])
