@@ -77,16 +77,23 @@ class EventMetadata:
 class RecordedEvent:
     """A stored event at its place in its workflow and in the feed.
 
-    `recorded_at` is when the server that recorded it did so, by its own clock, in UTC. `digest` is
-    the SHA-256 of the stored bytes, which hold `previous`, the digest of the workflow's event
-    before (empty for the first). Event and metadata are erased together, or neither is.
+    `name` is its stored name; it stays if the content is erased. `recorded_at` is when the server
+    that recorded it did so, by its own clock, in UTC. `digest` is the SHA-256 of the stored bytes,
+    which hold `previous`, the digest of the workflow's event before (empty for the first). Event
+    and metadata are erased together, or neither is.
     """
 
     workflow_id: str
     version: int
     position: int
+    name: str
     event: WorkflowEvent | Forgotten
     metadata: EventMetadata | Forgotten
     recorded_at: datetime
     previous: bytes
     digest: bytes
+
+    @property
+    def type(self) -> str:
+        """The type of the event: its stored name without the version of its shape."""
+        return self.name.partition(".")[0]

@@ -106,6 +106,7 @@ def read(
         workflow_id,
         version,
         position,
+        name,
         event,
         metadata,
         chained.recorded_at,
