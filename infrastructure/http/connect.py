@@ -8,7 +8,7 @@ as trailing metadata comes as headers that begin with `trailer-`.
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +61,13 @@ class Route:
     response: type[Message]
 
 
-def routes(service: ServiceDescriptor, methods: Mapping[str, Method]) -> Mapping[str, Route]:
-    """The routes of a service's methods, by path. `methods` are by full name."""
+def routes(
+    services: Sequence[ServiceDescriptor], methods: Mapping[str, Method]
+) -> Mapping[str, Route]:
+    """The routes of the methods of services, by path. `methods` are by full name."""
     return {
         path: _route(descriptor, methods[path])
+        for service in services
         for descriptor in service.methods
         if (path := f"/{service.full_name}/{descriptor.name}") in methods
     }

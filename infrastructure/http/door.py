@@ -1,7 +1,7 @@
 """Opens the HTTP door on its address, and closes it."""
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from google.protobuf.descriptor import ServiceDescriptor
@@ -27,7 +27,7 @@ class DoorAddressInUse(Exception):
 @contextmanager
 def opened(
     address: Address,
-    service: ServiceDescriptor,
+    services: Sequence[ServiceDescriptor],
     methods: Mapping[str, Method],
     checks: Checks,
     *,
@@ -47,7 +47,7 @@ def opened(
         )
     except OSError as refused:
         raise DoorAddressInUse(address, refused) from refused
-    server = HttpServer(application(service, methods, checks), listening)
+    server = HttpServer(application(services, methods, checks), listening)
     try:
         yield server
     finally:

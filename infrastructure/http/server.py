@@ -1,7 +1,7 @@
 """The HTTP door: methods by Connect's protocol, and what probes ask. On a thread of its own."""
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from threading import Thread
 
 import uvicorn
@@ -21,7 +21,7 @@ Checks = Mapping[str, Callable[[], bool]]
 
 
 def application(
-    service: ServiceDescriptor, methods: Mapping[str, Method], checks: Checks
+    services: Sequence[ServiceDescriptor], methods: Mapping[str, Method], checks: Checks
 ) -> Starlette:
     """The door as an ASGI application. `methods` are by full name."""
 
@@ -33,7 +33,7 @@ def application(
         answer = {"status": "not ready" if failing else "ready", "failing": failing}
         return JSONResponse(answer, 503 if failing else 200)
 
-    connect = Connect(routes(service, methods))
+    connect = Connect(routes(services, methods))
     return Starlette(
         routes=[
             Route("/livez", alive),

@@ -4,11 +4,9 @@ import re
 from itertools import count
 from secrets import token_hex
 
+from application.access import ANONYMOUS, Caller
 from application.ports import Origin
 from infrastructure.wire.calls import Metadata
-
-ANONYMOUS = "anonymous"
-"""The actor of calls while the service runs without authentication."""
 
 CLIENTS = "client:"
 """The prefix of a request id that the client chose: it proves nothing and may be repeated."""
@@ -24,8 +22,11 @@ class Origins:
         self._process = token_hex(8)
         self._calls = count(1)
 
-    def of(self, metadata: Metadata, method: str) -> Origin:
-        """The origin of a call of this method; a missing or bad request id is replaced."""
+    def of(self, metadata: Metadata, caller: Caller, method: str, owner: str = "") -> Origin:
+        """The origin of a call of this method; a missing or bad request id is replaced.
+
+        `owner` is the user whom the request names: a caller that is another acts for that user.
+        """
         request_id = trace_id = ""
         for key, value in metadata:
             if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):
@@ -34,4 +35,5 @@ class Origins:
                 found = _TRACEPARENT.match(value)
                 trace_id = found[1] if found else ""
         request_id = request_id or f"{self._process}-{next(self._calls)}"
-        return Origin(ANONYMOUS, request_id, trace_id, method=method)
+        for_itself = caller is ANONYMOUS or owner == caller.subject
+        return Origin(caller.actor, request_id, trace_id, "" if for_itself else owner, method)

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 from joserfc import jws
 from joserfc.errors import BadSignatureError, JoseError
 
-from application.access import Caller, Role
+from application.access import Caller, Role, Unauthenticated
 from infrastructure.identity.keys import KeyFile, KeySet
 
 ALGORITHMS = ("Ed25519", "EdDSA", "ES256", "RS256")
@@ -22,15 +22,8 @@ MAX_TOKEN_BYTES = 8 * 1024
 REMEMBERED = 10_000  # verified tokens
 
 
-class TokenRefused(Exception):
-    """A token does not prove who the caller is.
-
-    `reason` is for the client. It has details only if the signature is genuine.
-    """
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
+class TokenRefused(Unauthenticated):
+    """A token does not prove who the caller is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +94,12 @@ class Tokens:
             )
         token_id = claims.get("jti")
         return (
-            Caller(claims["iss"], subject, role, token_id if isinstance(token_id, str) else ""),
+            Caller(
+                claims["iss"],
+                subject,
+                frozenset({role}),
+                token_id if isinstance(token_id, str) else "",
+            ),
             expires,
         )
 

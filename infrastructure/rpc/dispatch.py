@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from infrastructure.lanes.lane import Ticket
 from infrastructure.rpc.guard import Answerer, Reply
 from infrastructure.rpc.method import LaneName, MethodRow, Surroundings
-from infrastructure.wire.calls import Metadata
 
 LARGE = 16 * 1024
 """A request of more bytes is not parsed on the thread that takes calls."""
@@ -34,8 +33,10 @@ class Entrance:
     """How the work of methods enters a lane."""
 
     queue: Queue
-    submission: Callable[[Any, Metadata, str], Any]
-    """Makes the lane's input from the result of `convert`, the call's metadata and its method."""
+    submission: Callable[[Any, Reply, str, str], Any]
+    """Makes the lane's input from the result of `convert`, the reply, the method and the owner.
+
+    The reply has the caller and the metadata. The owner is the user whom the request names."""
     weight: int = 0
     """How many bytes each byte of a request counts as: how often it is stored."""
 
@@ -105,7 +106,7 @@ class _Dispatcher:
                 place.withdraw()
 
         check = partial(self._check, request, reply)
-        place = self._checks.submit(check, reply.caller, size, reply.deadline, has_been_checked)
+        place = self._checks.submit(check, reply.share, size, reply.deadline, has_been_checked)
         if "entered" not in places:
             places["checks"] = place
         reply.when_cancelled(leave)
@@ -113,14 +114,17 @@ class _Dispatcher:
     def _check(self, request: bytes, reply: Reply) -> Any:
         """The lane's input. Raises the error with which the request is refused."""
         row = self._row
-        asked = row.read(request, self._surroundings)
-        return self._submission(asked, reply.metadata, row.name)
+        message = row.message(request, self._surroundings)
+        owner = row.owner(message) if row.owner is not None else ""
+        reply.admit_for(owner)
+        asked = row.convert(message, self._surroundings)
+        return self._submission(asked, reply, row.name, owner)
 
     def _enter(self, asked: Any, size: int, reply: Reply) -> Ticket[Any, Any]:
         render = self._row.render
         return self._submit(
             asked,
-            reply.caller,
+            reply.share,
             self._weight * size,
             reply.deadline,
             lambda outcome: reply.settle(outcome, render),

@@ -7,6 +7,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
 
+from application.access import NotPermitted, Unauthenticated
 from application.handler import Contended
 from application.ports import (
     AppendRefused,
@@ -88,6 +89,10 @@ def _resource(workflow_id: str, description: str) -> Message:
     return info
 
 
+def _unauthenticated(error: Unauthenticated) -> Refusal:
+    return Refusal(Code.UNAUTHENTICATED, str(error), "UNAUTHENTICATED")
+
+
 def _not_found(error: WorkflowNotFound) -> Refusal:
     message = str(error)
     info = _resource(error.workflow_id, message)
@@ -162,6 +167,13 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
     TooManyCalls: _not_served,
     UnreadAnswers: _not_served,
     MethodBroke: _internal,
+    Unauthenticated: _unauthenticated,
+    NotPermitted: _always(
+        Code.PERMISSION_DENIED,
+        "NOT_PERMITTED",
+        "The caller may not do this: its role does not admit it, or user_id is another user's.",
+        retry=False,
+    ),
     WorkflowNotFound: _not_found,
     WorkflowExists: _exists,
     IdempotencyKeyReused: _key_reused,

@@ -1,5 +1,6 @@
 """The gate before every method of ours: open while the service serves, closed when it stops."""
 
+from collections.abc import Callable
 from threading import Event, Lock
 
 from infrastructure.lanes.refusals import Draining
@@ -8,13 +9,14 @@ from infrastructure.lanes.refusals import Draining
 class Gate:
     """Counts the calls inside. Safe on any threads."""
 
-    __slots__ = ("_closed", "_counting", "_empty", "_inside", "turned_away")
+    __slots__ = ("_closed", "_counting", "_empty", "_inside", "_streams", "turned_away")
 
     def __init__(self) -> None:
         self._inside = 0
         self._closed = False
         self._counting = Lock()
         self._empty = Event()
+        self._streams: set[Callable[[], object]] = set()
         self.turned_away = 0
         """How many calls came after the gate was closed."""
 
@@ -38,12 +40,31 @@ class Gate:
             if self._closed and not self._inside:
                 self._empty.set()
 
+    def enter_stream(self, end: Callable[[], object]) -> None:
+        """Lets a stream in, which nothing waits for: `end` is called when the gate is closed.
+
+        `leave_stream` must follow. Raises Draining if the gate is closed.
+        """
+        with self._counting:
+            if self._closed:
+                self.turned_away += 1
+                raise Draining
+            self._streams.add(end)
+
+    def leave_stream(self, end: Callable[[], object]) -> None:
+        """Forgets a stream that has ended. Does nothing if it was not let in."""
+        with self._counting:
+            self._streams.discard(end)
+
     def close(self) -> None:
-        """Lets no more calls in; those that are inside go on."""
+        """Lets no more calls in; those that are inside go on, and streams are ended."""
         with self._counting:
             self._closed = True
             if not self._inside:
                 self._empty.set()
+            streams = list(self._streams)
+        for end in streams:
+            end()
 
     def drained(self, within: float) -> bool:
         """Waits until the gate is closed and empty; False after `within` seconds."""

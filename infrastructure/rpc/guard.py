@@ -1,40 +1,70 @@
-"""The outermost wrapper of every method of ours: any exception inside becomes a status."""
+"""The outermost wrapper of every method of ours: who may call it, and what leaves it.
+
+Any exception inside becomes a status.
+"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeVar
 
 import grpc
 import structlog
 
+from application.access import ANONYMOUS, Caller, Rule
 from application.damage import KnownDamage
 from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.method import Rendered
 from infrastructure.telemetry.observer import Observer
-from infrastructure.wire.calls import Call, Metadata, Method, MethodBroke
+from infrastructure.wire.calls import Call, Metadata, Method, MethodBroke, Stream
 
 A = TypeVar("A")
 
 Answerer = Callable[[bytes, "Reply"], None]
 """Takes a request's bytes, and settles or refuses the reply once, now or later. May raise."""
 
+Identify = Callable[[Call | Stream], Caller]
+"""Finds the caller of a call. Raises Unauthenticated."""
+
 _UNEXPECTED = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS})
 _OK = grpc.StatusCode.OK.name
 _log = structlog.get_logger()
 
 
+def anyone(_: Call | Stream) -> Caller:
+    """The caller of a service without authentication."""
+    return ANONYMOUS
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What stands before every method: a gate, a listener, and the question who calls."""
+
+    gate: Gate
+    observer: Observer
+    identify: Identify = anyone
+
+
+def share_of(caller: Caller, call: Call | Stream) -> str:
+    """To whom the shares of a queue belong: the caller, or its connection if it is anonymous."""
+    return call.peer if caller is ANONYMOUS else f"{caller.issuer}|{caller.subject}"
+
+
 class Reply:
-    """The answer to one call, given once, from any thread. Its methods do not raise."""
+    """The answer to one call, given once, from any thread. Its methods do not raise, but one."""
 
-    __slots__ = ("_call", "_gate", "_method", "_observer", "_started")
+    __slots__ = ("_call", "_guard", "_method", "_rule", "_started", "caller")
 
-    def __init__(self, method: str, call: Call, gate: Gate, observer: Observer) -> None:
+    def __init__(self, method: str, call: Call, rule: Rule, guard: Guard) -> None:
+        """`method` is a full name, `rule` that of the method."""
         self._method = method
         self._call = call
-        self._gate = gate
-        self._observer = observer
+        self._rule = rule
+        self._guard = guard
         self._started = perf_counter()
+        self.caller = ANONYMOUS
+        """Who calls, as the credential proves it."""
 
     @property
     def metadata(self) -> Metadata:
@@ -47,9 +77,13 @@ class Reply:
         return self._call.deadline
 
     @property
-    def caller(self) -> str:
-        """The caller to whom shares of a queue belong: the client's connection."""
-        return self._call.peer
+    def share(self) -> str:
+        """To whom the shares of a queue belong."""
+        return share_of(self.caller, self._call)
+
+    def admit_for(self, owner: str) -> None:
+        """Raises NotPermitted if the caller may not act for the owner whom the request names."""
+        self._rule.admit_for(self.caller, owner)
 
     def when_cancelled(self, leave: Callable[[], object]) -> None:
         """Registers what happens if the client cancels before the reply is settled."""
@@ -70,47 +104,61 @@ class Reply:
 
     def refuse(self, error: Exception) -> None:
         """Sends the status of a refusal or a fault."""
-        self._end(_refuse(self._method, self._call, error))
+        self._end(refuse(self._method, self._call, error))
 
     def _end(self, code: str) -> None:
-        self._gate.leave()
-        self._observer.call_ended(self._method, code, perf_counter() - self._started)
+        self._guard.gate.leave()
+        self._guard.observer.call_ended(self._method, code, perf_counter() - self._started)
 
 
 def guarded(
-    service: str, answerers: Mapping[str, Answerer], gate: Gate, observer: Observer
+    service: str, answerers: Mapping[str, Answerer], rules: Mapping[str, Rule], guard: Guard
 ) -> dict[str, Method]:
-    """The methods of a service behind the gate, by their full names, for a wire."""
+    """The methods of a service behind the guard, by their full names, for a wire.
+
+    `answerers` and `rules` are by the methods' short names.
+    """
     return {
-        f"/{service}/{name}": _guarded(name, answerer, gate, observer)
+        f"/{service}/{name}": _guarded(f"{service}/{name}", answerer, rules[name], guard)
         for name, answerer in answerers.items()
     }
 
 
-def _guarded(name: str, answerer: Answerer, gate: Gate, observer: Observer) -> Method:
+def _guarded(name: str, answerer: Answerer, rule: Rule, guard: Guard) -> Method:
+    enter, identify = guard.gate.enter, guard.identify
+
     def called(request: bytes, call: Call) -> None:
         try:
-            gate.enter()
+            enter()
         except Exception as closed:  # noqa: BLE001 - as below
-            observer.call_ended(name, _refuse(name, call, closed), 0.0)
+            guard.observer.call_ended(name, refuse(name, call, closed), 0.0)
             return
-        reply = Reply(name, call, gate, observer)
+        reply = Reply(name, call, rule, guard)
         try:
+            caller = identify(call)
+            if caller is not ANONYMOUS:
+                rule.admit(caller)
+                reply.caller = caller
             answerer(request, reply)
         except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
             reply.refuse(error)
         except BaseException as panic:  # noqa: BLE001 - a native library's panic is one
-            broke = MethodBroke("the method ended in a panic")
-            broke.__cause__ = panic
-            reply.refuse(broke)
+            reply.refuse(broken(panic))
 
     return called
 
 
-def _refuse(method: str, call: Call, error: Exception) -> str:
+def refuse(method: str, call: Call | Stream, error: Exception) -> str:
     """Ends a call with the status of an error, and returns the name of its code."""
     refusal = refusal_of(error)
     if refusal.code in _UNEXPECTED and not isinstance(error, KnownDamage):
         _log.error("call failed", method=method, reason=refusal.reason, exc_info=error)
     call.refuse(refusal.code, refusal.text(), refusal.trailing())
     return refusal.code.name
+
+
+def broken(panic: BaseException) -> MethodBroke:
+    """The fault of a method that ended in a panic."""
+    broke = MethodBroke("the method ended in a panic")
+    broke.__cause__ = panic
+    return broke

@@ -1,13 +1,15 @@
-"""The types of a row in the table of methods."""
+"""The types of a row in the table of methods, and of a service's table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 
+from application.access import Role, Rule, rule_of
 from domain.catalogue import Catalogue
 from domain.errors import InvalidFields, Violation
 from infrastructure.rpc.errors import Undecodable
@@ -22,15 +24,6 @@ A = TypeVar("A")
 
 Rendered = tuple[Message, Metadata]
 """A reply: its message, and its trailing metadata."""
-
-
-class Door(StrEnum):
-    """Who a method is for."""
-
-    PUBLIC = "public"
-    """Any client."""
-    INTERNAL = "internal"
-    """Other services only."""
 
 
 class LaneName(StrEnum):
@@ -53,29 +46,29 @@ class Surroundings:
     catalogue: Catalogue
 
 
-@dataclass(frozen=True, slots=True)
-class MethodRow(Generic[M, Q, A]):
-    """One method of a service: all that is known about it before anything serves it.
+Owner = Callable[[M], str]
+"""Reads the owner whom a request names: empty if it names none."""
 
-    `convert` makes of a message what the lane works on, and raises InvalidFields; `render` makes a
-    reply of what the lane returns. Both are pure, except for what `convert` takes from its
-    surroundings.
+
+@dataclass(frozen=True, slots=True)
+class StreamRow(Generic[M, Q]):
+    """A method that answers one request with a stream of messages.
+
+    `convert` makes of a message what the stream's source is asked, and raises InvalidFields. It is
+    pure, except for what it takes from its surroundings. `owner` is None if the request names none.
     """
 
     name: str
     request: type[M]
-    door: Door
-    lane: LaneName
     convert: Callable[[M, Surroundings], Q]
-    render: Callable[[A], Rendered]
+    owner: Owner[M] | None
 
-    def read(self, request: bytes, surroundings: Surroundings) -> Q:
-        """The lane's input, from a request's bytes. Raises Undecodable or InvalidFields."""
+    def message(self, request: bytes, surroundings: Surroundings) -> M:
+        """The request as a message, from its bytes. Raises Undecodable or InvalidFields."""
         try:
-            message = self.request.FromString(request)
+            return self.request.FromString(request)
         except DecodeError as undecodable:
             raise self._refusal(request, surroundings) from undecodable
-        return self.convert(message, surroundings)
 
     def _refusal(self, request: bytes, surroundings: Surroundings) -> Exception:
         """Why bytes are no message: some text is not UTF-8, or they are broken."""
@@ -90,3 +83,50 @@ class MethodRow(Generic[M, Q, A]):
         except InvalidFields as others:
             violations += [v for v in others.violations if v.field not in readable.fields]
         return InvalidFields(violations)
+
+
+@dataclass(frozen=True, slots=True)
+class MethodRow(StreamRow[M, Q], Generic[M, Q, A]):
+    """A method that answers one request with one message.
+
+    Its requests wait in a lane. `render` makes a reply of what the lane returns; it is pure.
+    """
+
+    lane: LaneName
+    render: Callable[[A], Rendered]
+
+
+class TableRefused(Exception):
+    """A service's table does not fit its contract or the table of access."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTable:
+    """A service: its contract, and the rows of its methods."""
+
+    descriptor: ServiceDescriptor
+    methods: Sequence[MethodRow[Any, Any, Any]]
+    streams: Sequence[StreamRow[Any, Any]] = ()
+
+    @property
+    def name(self) -> str:
+        """The full name of the service."""
+        return str(self.descriptor.full_name)
+
+    def rules(self) -> Mapping[str, Rule]:
+        """The rule of access of each row, by the method's name.
+
+        Raises NoRule for a method without one, and TableRefused for a row that does not fit.
+        """
+        for row in (*self.methods, *self.streams):
+            self._check(row, rule_of(self.name, row.name))
+        return {row.name: rule_of(self.name, row.name) for row in (*self.methods, *self.streams)}
+
+    def _check(self, row: StreamRow[Any, Any], rule: Rule) -> None:
+        described = self.descriptor.methods_by_name.get(row.name)
+        if described is None or described.input_type is not row.request.DESCRIPTOR:
+            raise TableRefused(f"{self.name} has no method {row.name} with this request")
+        if described.client_streaming or described.server_streaming is isinstance(row, MethodRow):
+            raise TableRefused(f"{row.name} stands among methods of another shape")
+        if rule.own and Role.USER in rule.roles and row.owner is None:
+            raise TableRefused(f"{row.name} admits users, so its row must read the owner")

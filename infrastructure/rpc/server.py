@@ -1,22 +1,20 @@
 """The gRPC server: its methods and its address."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2
-from workflows import workflows_pb2
 
-from infrastructure.contract import SERVICE
 from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.health import HEALTH, Health
 from infrastructure.rpc.reflection import Reflection
-from infrastructure.wire.calls import Call, Method, NotServed, Services, Stream, Wire
+from infrastructure.rpc.served import Served
+from infrastructure.wire.calls import Call, NotServed, Services, Stream, Wire
 from infrastructure.wire.choice import Choice, body
 from infrastructure.wire.limits import Limits
 
-_LISTED = (SERVICE.full_name, HEALTH)
-_DESCRIBED = (workflows_pb2.DESCRIPTOR, health_pb2.DESCRIPTOR)
 _MARGIN = 1.0  # seconds in which the library must end cancelled calls
 
 
@@ -50,8 +48,8 @@ class Server:
         )
         self._wire: Wire | None = None
 
-    def start(self, address: str, methods: Mapping[str, Method]) -> int:
-        """Serves methods, by their full names, on an address, and returns its port.
+    def start(self, address: str, served: Served) -> int:
+        """Serves methods and streams on an address, and returns its port.
 
         Raises AddressInUse.
         """
@@ -59,10 +57,10 @@ class Server:
             port = self._server.add_insecure_port(address)
         except RuntimeError as taken:
             raise AddressInUse(address) from taken
-        reflection = Reflection(_LISTED, _DESCRIBED)
+        reflection = _reflection(served.services)
         services = Services(
-            methods={**methods, **self._health.methods},
-            streams={**self._health.streams, **reflection.streams},
+            methods={**served.methods, **self._health.methods},
+            streams={**served.streams, **self._health.streams, **reflection.streams},
             refuse=_refuse,
         )
         self._wire = body(self._choice)(self._server, services, self._limits)
@@ -96,3 +94,16 @@ def _refuse(call: Call | Stream, reason: NotServed) -> None:
     """Ends a call as the guard does, with details."""
     refusal = refusal_of(reason)
     call.refuse(refusal.code, refusal.text(), refusal.trailing())
+
+
+def _reflection(services: Sequence[ServiceDescriptor]) -> Reflection:
+    """Reflection of these services and of health."""
+    files: dict[str, FileDescriptor] = {}
+    waiting = [health_pb2.DESCRIPTOR, *(service.file for service in services)]
+    while waiting:
+        file = waiting.pop()
+        if file.name not in files:
+            files[file.name] = file
+            waiting.extend(file.dependencies)
+    names = [*(service.full_name for service in services), HEALTH]
+    return Reflection(names, list(files.values()))

@@ -11,8 +11,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from infrastructure.contract import SERVICE
-
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -81,7 +79,7 @@ class MetricsObserver:
 
     def call_ended(self, method: str, code: str, seconds: float) -> None:
         """See Observer."""
-        self._calls.labels(f"{SERVICE.full_name}/{method}", code).observe(seconds)
+        self._calls.labels(method, code).observe(seconds)
 
     def batch_taken(self, lane: str, waiting: int, taken: int) -> None:
         """See Observer."""

@@ -11,7 +11,7 @@ class Observer(Protocol):
     """Receives what happens. Seconds are durations, counts are of calls, changes or events."""
 
     def call_ended(self, method: str, code: str, seconds: float) -> None:
-        """A call of a method ended with a gRPC status code, by name."""
+        """A call of a method, by full name, ended with a gRPC status code, by name."""
         ...
 
     def batch_taken(self, lane: str, waiting: int, taken: int) -> None:

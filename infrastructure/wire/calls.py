@@ -56,22 +56,52 @@ class Call(Protocol):
 
 
 class Stream(Protocol):
-    """One call whose messages go one by one, in both directions, until the client ends it."""
+    """One call whose messages go one by one, in both directions.
+
+    It lives until the client ends it, unless `complete` or `refuse` does.
+    """
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the client sent beside its message."""
+        ...
+
+    @property
+    def deadline(self) -> float:
+        """When the client stops waiting. See Call."""
+        ...
+
+    @property
+    def peer(self) -> str:
+        """The client's address. See Call."""
+        ...
+
+    @property
+    def identities(self) -> Sequence[str]:
+        """The names in the client's verified certificate. See Call."""
+        ...
 
     def offer(self, take: Callable[[], bytes | None]) -> None:
         """Calls `take` for a message when the one before was sent; None means nothing to send.
 
         Never blocks, and is safe from any thread. A later offer replaces one that was not taken
-        yet: a stream has one slot, however slowly its client reads.
+        yet: a stream has one slot, however slowly its client reads. `take` must be quick.
+        """
+        ...
+
+    def complete(self, trailing: Metadata = ()) -> None:
+        """Ends the stream with OK once the message that was taken last was sent.
+
+        What is offered and not taken yet is never sent.
         """
         ...
 
     def refuse(self, code: grpc.StatusCode, text: str, trailing: Metadata = ()) -> None:
-        """Ends the stream with a status other than OK."""
+        """Ends the stream with a status other than OK, as `complete` does."""
         ...
 
     def when_cancelled(self, leave: Callable[[], object]) -> None:
-        """Registers what happens if the stream ends in another way than by `refuse`. See Call."""
+        """Registers what happens if the stream ends in another way than these. See Call."""
         ...
 
 

@@ -265,6 +265,10 @@ class _Stream(_Call):
         self._take = take
         self._call.start_server_batch((), self._go_on)
 
+    def complete(self, trailing: Metadata = ()) -> None:
+        """See calls.Stream."""
+        self._end(None, _OK, b"", trailing)
+
     def _read(self, message: bytes, _: _Call) -> None:
         self._further = self._read_by(message, self)
         self._go_on(None)

@@ -244,12 +244,28 @@ class _Stream(_Call):
         self._take: Callable[[], bytes | None] = lambda: None
         self._reader = get_ident()
         self._again = self._sending = False
+        self._status: tuple[grpc.StatusCode, str, Metadata] | None = None
 
     def offer(self, take: Callable[[], bytes | None]) -> None:
         """See calls.Stream."""
         self._take = take
         if get_ident() != self._reader:
             self._wire.senders.submit(self._send_offers)
+
+    def complete(self, trailing: Metadata = ()) -> None:
+        """See calls.Stream."""
+        self._end(None, grpc.StatusCode.OK, "", trailing)
+
+    def _end(
+        self,
+        message: bytes | None,  # noqa: ARG002 - a stream ends without a message
+        code: grpc.StatusCode,
+        text: str,
+        trailing: Metadata,
+    ) -> None:
+        self._status = (code, text, trailing)
+        self.stage, self.since = Stage.READING, monotonic()
+        self._wire.senders.submit(self._send_offers)
 
     def _serve(self) -> None:
         further, first = True, True
@@ -269,17 +285,22 @@ class _Stream(_Call):
         self._reader = 0  # From now on, other threads send what is offered.
 
     def _send_offers(self) -> None:
-        """Sends what is offered, one thread at a time."""
+        """Sends what is offered, and the end, one thread at a time."""
         with self._ending:
             self._again = self._sending
             if self._sending:
                 return
             self._sending = True
         while not self.gone:
-            while (message := self._take()) is not None and not self.gone:
+            while not (self._status or self.gone) and (message := self._take()) is not None:
                 self.stage, self.since = Stage.READING, monotonic()
                 self._send(message)
                 self.stage = Stage.METHOD
+            if self._status is not None:
+                self._answered = True
+                self.stage, self.since = Stage.READING, monotonic()
+                self._send_all(None, *self._status)
+                return  # Nothing is sent after the end.
             with self._ending:
                 if not self._again:
                     self._sending = False

@@ -8,31 +8,35 @@ from secrets import token_bytes
 from application.identifiers import RANDOM_BYTES, workflow_id
 from infrastructure.address import Address
 from infrastructure.catalogue.loading import load
-from infrastructure.contract import SERVICE
 from infrastructure.eventstore.probe import Probe
 from infrastructure.http.door import opened
 from infrastructure.rpc.dispatch import answerers
 from infrastructure.rpc.gate import Gate
-from infrastructure.rpc.guard import guarded
+from infrastructure.rpc.guard import Guard, guarded
 from infrastructure.rpc.health import Health, Obstacle, Readiness
 from infrastructure.rpc.method import Surroundings
+from infrastructure.rpc.served import Served
 from infrastructure.rpc.server import Server
-from infrastructure.rpc.workflows.methods import METHODS
+from infrastructure.rpc.stream import Source, guarded_streams
+from infrastructure.rpc.workflows import methods as workflows
 from infrastructure.settings import Settings
 from infrastructure.telemetry.observer import Observer
-from infrastructure.wire.calls import Method
+from infrastructure.wire.calls import Method, StreamMethod
 from infrastructure.wire.limits import Limits
 from infrastructure.wiring.clock import now
 from infrastructure.wiring.lanes import Lanes, entrances
 from infrastructure.wiring.stop import End, stop
 from infrastructure.wiring.store import Store
 
+TABLES = (workflows.TABLE,)
+"""The tables of all services."""
+
 
 @dataclass(frozen=True, slots=True)
 class Methods:
-    """The guarded methods, by full name, and the port on which gRPC serves them."""
+    """The guarded methods, and the port on which gRPC serves them."""
 
-    served: Mapping[str, Method]
+    served: Served
     port: int
 
 
@@ -55,8 +59,7 @@ def opened_methods(
     surroundings = Surroundings(
         now, _new_id, settings.terminate_at_threshold, load(settings.catalogue)
     )
-    methods = answerers(METHODS, entrances(lanes), lanes.checks, surroundings)
-    served = guarded(SERVICE.full_name, methods, gate, observer)
+    served = _served(lanes, {}, surroundings, Guard(gate, observer))
     with ExitStack() as stack:
         stack.callback(readiness.stop)
         port = server.start(settings.listen, served)
@@ -67,7 +70,7 @@ def opened_methods(
 @contextmanager
 def opened_http(
     settings: Settings,
-    served: Mapping[str, Method],
+    served: Served,
     lanes: Lanes,
     health: Health,
     *,
@@ -82,8 +85,25 @@ def opened_http(
         return
     checks = {"threads": lambda: lanes.alive, "service": lambda: health.serving}
     address = Address.parse(settings.http_listen)
-    with opened(address, SERVICE, served, checks, shares_port=shares_port) as door:
+    with opened(address, served.services, served.methods, checks, shares_port=shares_port) as door:
         yield door.port
+
+
+def _served(
+    lanes: Lanes,
+    sources: Mapping[str, Mapping[str, Source]],
+    surroundings: Surroundings,
+    guard: Guard,
+) -> Served:
+    """All services behind their guard. `sources` are those of streams, by service and method."""
+    ways = entrances(lanes)
+    methods: dict[str, Method] = {}
+    streams: dict[str, StreamMethod] = {}
+    for table in TABLES:
+        unary = answerers(table.methods, ways, lanes.checks, surroundings)
+        methods |= guarded(table.name, unary, table.rules(), guard)
+        streams |= guarded_streams(table, sources.get(table.name, {}), surroundings, guard)
+    return Served([table.descriptor for table in TABLES], methods, streams)
 
 
 def wire_limits(settings: Settings) -> Limits:

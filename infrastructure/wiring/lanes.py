@@ -66,7 +66,9 @@ def entrances(lanes: Lanes) -> Mapping[LaneName, Entrance]:
     return {
         LaneName.WRITES: Entrance(
             lanes.writes,
-            lambda command, metadata, method: Submission(command, origins.of(metadata, method)),
+            lambda command, reply, method, owner: Submission(
+                command, origins.of(reply.metadata, reply.caller, method, owner)
+            ),
             STORED_TWICE,
         ),
         LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, *_: lookup),

@@ -5,13 +5,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from threading import Event
 
-from infrastructure.contract import SERVICE
 from infrastructure.rpc.health import Health
 from infrastructure.rpc.server import Server
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events, InertEvents
 from infrastructure.telemetry.observer import InertObserver, Observer
-from infrastructure.wiring.doors import opened_http, opened_methods, wire_limits
+from infrastructure.wiring.doors import TABLES, opened_http, opened_methods, wire_limits
 from infrastructure.wiring.lanes import opened_lanes
 from infrastructure.wiring.stop import End
 from infrastructure.wiring.store import opened_store
@@ -35,7 +34,8 @@ def running(
     """
     observer = observer or InertObserver()
     end = End(events or InertEvents(), hurried or Event())
-    health = Health([SERVICE.full_name, *filter(None, [settings.health_alias])])
+    names = (table.name for table in TABLES)
+    health = Health([*names, *filter(None, [settings.health_alias])])
     server = Server(settings.wire, health, wire_limits(settings), shares_port=shares_port)
     with (
         opened_store(settings, database, observer, end.events) as store,

@@ -14,9 +14,9 @@ from infrastructure.lanes.batcher import Limits
 from infrastructure.lanes.lane import Lane
 from infrastructure.rpc.dispatch import LARGE, Entrance, answerers, checked
 from infrastructure.rpc.gate import Gate
-from infrastructure.rpc.guard import guarded
+from infrastructure.rpc.guard import Guard, guarded
 from infrastructure.rpc.method import LaneName, Surroundings
-from infrastructure.rpc.workflows.methods import METHODS
+from infrastructure.rpc.workflows.methods import METHODS, TABLE
 from infrastructure.telemetry.observer import InertObserver
 from infrastructure.wire.calls import Call
 from tests.support.callers import SOON, Hold
@@ -65,7 +65,9 @@ class Service:
         surroundings = cast("Surroundings", None)
         methods = answerers(METHODS, entrances, self.checks, surroundings)
         only = {METHOD: methods[METHOD]}
-        (self._method,) = guarded("tests", only, Gate(), InertObserver()).values()
+        (self._method,) = guarded(
+            "tests", only, TABLE.rules(), Guard(Gate(), InertObserver())
+        ).values()
 
     def call(self, request: bytes) -> Caller:
         """A new call."""

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 
-from application import draft, handler
+from application import access, draft, handler
 from application.ports import troubles
 from domain import errors as domain
 from infrastructure.contract import DETAILS_KEY, SERVICE
@@ -70,6 +70,8 @@ ROWS: list[Row] = [
         True,
     ),
     (errors.Undecodable(), Code.INVALID_ARGUMENT, "UNDECODABLE_REQUEST", [_UNREADABLE], False),
+    (access.Unauthenticated("No."), Code.UNAUTHENTICATED, "UNAUTHENTICATED", [], True),
+    (access.NotPermitted(), Code.PERMISSION_DENIED, "NOT_PERMITTED", [], False),
     (_NOT_FOUND, Code.NOT_FOUND, "WORKFLOW_NOT_FOUND", [_resource(_NOT_FOUND)], True),
     (_EXISTS, Code.ALREADY_EXISTS, "WORKFLOW_EXISTS", [_resource(_EXISTS)], True),
     (_REUSED, Code.ALREADY_EXISTS, "IDEMPOTENCY_KEY_REUSED", [_resource(_REUSED)], True),
@@ -114,8 +116,8 @@ ROWS: list[Row] = [
     (troubles.AppendRefused("x"), Code.INTERNAL, "APPEND_REFUSED", [], False),
 ]
 METADATA = {"STALE_GENERATION": {"given": "1", "current": "2"}}
-WITHOUT_ROW = {domain.WorkflowError, calls.NotServed}
-"""Errors that are never raised themselves: each of their kinds has a row."""
+WITHOUT_ROW = {domain.WorkflowError, calls.NotServed, access.NoRule}
+"""Errors that are never raised themselves, each of whose kinds has a row; or raised at a start."""
 
 
 def told(error: Exception) -> tuple[grpc.StatusCode, str, Status]:
@@ -159,7 +161,8 @@ def test_every_error_of_the_house_has_a_row_that_is_asserted() -> None:
     asserted = {type(row[0]) for row in ROWS}
     assert asserted == errors.RULES.keys()
     assert (
-        _errors_in(domain, troubles, draft, handler, lanes, errors, calls) - WITHOUT_ROW == asserted
+        _errors_in(access, domain, troubles, draft, handler, lanes, errors, calls) - WITHOUT_ROW
+        == asserted
     )
 
 

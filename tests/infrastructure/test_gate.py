@@ -11,10 +11,11 @@ import pytest
 from google.protobuf.message import Message
 from workflows import workflows_pb2 as pb
 
+from application.access import Door, Role, Rule
 from domain.errors import WorkflowNotFound
 from infrastructure.lanes.refusals import CallerLeft, Draining
 from infrastructure.rpc.gate import Gate
-from infrastructure.rpc.guard import Answerer, Reply, guarded
+from infrastructure.rpc.guard import Answerer, Guard, Reply, guarded
 from infrastructure.telemetry.observer import InertObserver
 from infrastructure.wire.calls import Metadata
 from tests.support.given import ID
@@ -25,6 +26,7 @@ EMPTY = pb.GetWorkflowResponse()
 METHOD = "/tests.Service/Method"
 Code = grpc.StatusCode
 OBSERVER = InertObserver()
+RULES = {"Method": Rule(Door.PUBLIC, frozenset(Role))}
 
 
 def test_an_empty_gate_is_drained_when_it_closes() -> None:
@@ -134,7 +136,9 @@ RAISED: dict[str, tuple[Callable[[Reply], None], grpc.StatusCode]] = {
 
 def ending_of(serving: Serving, method: Answerer, gate: Gate) -> tuple[grpc.StatusCode, str]:
     """How a call of a method behind a gate ends for its caller: a code and a text."""
-    with serving(guarded("tests.Service", {"Method": method}, gate, OBSERVER)) as wire:
+    with serving(
+        guarded("tests.Service", {"Method": method}, RULES, Guard(gate, OBSERVER))
+    ) as wire:
         call: Any = wire.call(METHOD).future(b"", timeout=SOON)
         call.exception(SOON)
         return call.code(), call.details()
@@ -174,7 +178,10 @@ def test_a_call_leaves_however_it_ends_on_another_thread(
 def test_a_call_that_waits_is_inside_until_it_is_answered(serving: Serving) -> None:
     gate, waiting = Gate(), SimpleQueue[Reply]()
     methods = guarded(
-        "tests.Service", {"Method": lambda _, reply: waiting.put(reply)}, gate, OBSERVER
+        "tests.Service",
+        {"Method": lambda _, reply: waiting.put(reply)},
+        RULES,
+        Guard(gate, OBSERVER),
     )
     with serving(methods) as wire:
         calling = wire.call(METHOD).future(b"", timeout=SOON)
@@ -193,7 +200,9 @@ def test_a_call_whose_caller_left_leaves(serving: Serving) -> None:
         reply.when_cancelled(lambda: reply.refuse(CallerLeft()))
         waiting.set()
 
-    with serving(guarded("tests.Service", {"Method": method}, gate, OBSERVER)) as wire:
+    with serving(
+        guarded("tests.Service", {"Method": method}, RULES, Guard(gate, OBSERVER))
+    ) as wire:
         calling = wire.call(METHOD).future(b"", timeout=SOON)
         assert waiting.wait(SOON)
         gate.close()

@@ -5,13 +5,16 @@ from typing import cast
 import pytest
 from structlog.testing import capture_logs
 
+from application.access import Door, Role, Rule
 from application.damage import KnownDamage
 from application.ports import StoredDataDamaged
 from domain.errors import WorkflowNotFound
 from infrastructure.rpc.gate import Gate
-from infrastructure.rpc.guard import Reply, guarded
+from infrastructure.rpc.guard import Guard, Reply, guarded
 from infrastructure.telemetry.observer import InertObserver
 from infrastructure.wire.calls import Call
+
+RULES = {"Method": Rule(Door.PUBLIC, frozenset(Role))}
 
 
 class Refusals:
@@ -42,7 +45,7 @@ def test_what_nobody_expects_is_logged_and_damage_only_when_it_is_found(
         raise error
 
     call = Refusals()
-    method = guarded("tests.Service", {"Method": failing}, Gate(), InertObserver())
+    method = guarded("tests.Service", {"Method": failing}, RULES, Guard(Gate(), InertObserver()))
     with capture_logs() as logged:
         method["/tests.Service/Method"](b"", cast("Call", call))
     assert call.codes == [code]

@@ -70,7 +70,9 @@ def door(methods: Methods, checks: dict[str, bool]) -> Iterator[httpx.Client]:
         f"/{NAME}/TerminateWorkflow": methods.hold,
     }
     listening = socket.create_server(("127.0.0.1", 0))
-    app = application(SERVICE, served, {name: partial(checks.__getitem__, name) for name in checks})
+    app = application(
+        [SERVICE], served, {name: partial(checks.__getitem__, name) for name in checks}
+    )
     server = HttpServer(app, listening)
     host, port = listening.getsockname()
     with httpx.Client(base_url=f"http://{host}:{port}", trust_env=False) as client:

@@ -13,7 +13,7 @@ from infrastructure.telemetry.metrics import FOLDER, MetricsObserver, page
 from infrastructure.telemetry.observer import Observer
 
 SEEN = {
-    "call_ended": (("GetWorkflow", "OK", 0.02), {}),
+    "call_ended": (("workflows.WorkflowsService/GetWorkflow", "OK", 0.02), {}),
     "batch_taken": (("writes", 7, 5), {}),
     "batch_finished": (("writes", 5, 0.2), {}),
     "appended": ((3, 0.004), {}),

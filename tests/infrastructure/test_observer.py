@@ -12,9 +12,9 @@ from infrastructure.lanes.batcher import Limits
 from infrastructure.lanes.lane import Lane
 from infrastructure.rpc.dispatch import Entrance, answerers
 from infrastructure.rpc.gate import Gate
-from infrastructure.rpc.guard import guarded
+from infrastructure.rpc.guard import Guard, guarded
 from infrastructure.rpc.method import LaneName, Surroundings
-from infrastructure.rpc.workflows.methods import METHODS
+from infrastructure.rpc.workflows.methods import METHODS, TABLE
 from infrastructure.telemetry.observer import InertObserver
 from infrastructure.wire.calls import Call
 from tests.support.callers import Hold
@@ -88,7 +88,7 @@ def test_an_observer_hears_once_of_each_call_and_twice_of_each_batch(listener: L
     entrance = Entrance(lane, lambda lookup, *_: lookup)
     surroundings = cast("Surroundings", None)
     methods = answerers(METHODS, dict.fromkeys(LaneName, entrance), lane, surroundings)
-    get = guarded("workflows.WorkflowsService", methods, gate, listener)[GET]
+    get = guarded(TABLE.name, methods, TABLE.rules(), Guard(gate, listener))[GET]
     hold.close()
     call(get, lookup(ID))
     hold.wait_for_work()
@@ -101,8 +101,8 @@ def test_an_observer_hears_once_of_each_call_and_twice_of_each_batch(listener: L
     call(get, lookup(ID))
     codes = Counter(listener.ended)
     assert codes == {
-        ("GetWorkflow", "NOT_FOUND"): 21,
-        ("GetWorkflow", "INVALID_ARGUMENT"): 1,
-        ("GetWorkflow", "UNAVAILABLE"): 1,
+        (GET[1:], "NOT_FOUND"): 21,
+        (GET[1:], "INVALID_ARGUMENT"): 1,
+        (GET[1:], "UNAVAILABLE"): 1,
     }
     assert listener.heard == {"call_ended": 23, "batch_taken": 2, "batch_finished": 2}

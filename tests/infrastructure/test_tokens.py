@@ -75,7 +75,7 @@ def tokens(file: Path) -> Tokens:
 def test_a_token_names_its_caller(tokens: Tokens) -> None:
     caller = tokens.verify(token())
 
-    assert caller == Caller(ISSUER, "alice", Role.USER, "t-1")
+    assert caller == Caller(ISSUER, "alice", frozenset({Role.USER}), "t-1")
     assert caller.actor == f"{ISSUER}|alice#t-1"
 
 
@@ -95,7 +95,7 @@ def test_each_algorithm_is_accepted(file: Path, key: Any, algorithm: str) -> Non
 
 
 def test_the_words_of_another_issuer_become_roles(tokens: Tokens) -> None:
-    assert tokens.verify(token(claims(role="admin"))).role is Role.SERVICE
+    assert tokens.verify(token(claims(role="admin"))).roles == {Role.SERVICE}
 
 
 PUBLIC = KEY.as_pem(private=False)
@@ -157,7 +157,7 @@ def test_a_token_that_is_not_genuine_is_refused_without_a_reason(
     with pytest.raises(TokenRefused) as refused:
         tokens.verify(forged())
 
-    assert refused.value.reason == UNVERIFIED
+    assert str(refused.value) == UNVERIFIED
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_genuine_token_is_refused_with_its_reason(
     with pytest.raises(TokenRefused) as refused:
         tokens.verify(token(claims(**differing)))
 
-    assert named in refused.value.reason
+    assert named in str(refused.value)
 
 
 def test_clocks_may_differ_by_the_leeway(tokens: Tokens) -> None:

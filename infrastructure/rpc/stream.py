@@ -1,0 +1,209 @@
+"""The guard of streams: one request, then messages one by one at the client's pace, then an end."""
+
+from collections.abc import Callable, Mapping
+from threading import Condition
+from time import perf_counter
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from application.access import ANONYMOUS, Rule
+from infrastructure.lanes.refusals import CallerLeft, Draining
+from infrastructure.rpc.guard import Guard, broken, refuse, share_of
+from infrastructure.rpc.method import ServiceTable, StreamRow, Surroundings
+from infrastructure.wire.calls import Metadata, Stream, StreamMethod
+
+Source = Callable[[Any, "StreamReply"], None]
+"""Begins to answer what a row's `convert` returned, on the thread that takes calls; may raise.
+
+It must return at once, and go on from other threads. `Pumps` makes one of a function that blocks.
+"""
+
+Take = Callable[[], Message | None]
+"""Returns the next message, None if there is none now. Must be quick; may raise."""
+
+
+class StreamReply:
+    """The answer to one call, message by message. Safe on any thread.
+
+    A source either calls `send` for each message, from a thread that may wait, or `offer`, and is
+    then asked for a message each time that the one before was sent. Either ends with `complete` or
+    `refuse`; what comes after the end is ignored.
+    """
+
+    def __init__(self, method: str, stream: Stream, rule: Rule, guard: Guard) -> None:
+        """`method` is a full name, `rule` that of the method."""
+        self._method = method
+        self._stream = stream
+        self._rule = rule
+        self._guard = guard
+        self._started = perf_counter()
+        self._changing = Condition()
+        self._slot: Message | None = None
+        self._completion: Metadata | None = None
+        self._leave: Callable[[], object] = _nothing
+        self._ended = False
+        self.caller = ANONYMOUS
+        """Who calls, as the credential proves it."""
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the client sent beside its message."""
+        return self._stream.metadata
+
+    @property
+    def deadline(self) -> float:
+        """When the client stops waiting, by the monotonic clock."""
+        return self._stream.deadline
+
+    @property
+    def share(self) -> str:
+        """To whom the shares of what is bounded belong."""
+        return share_of(self.caller, self._stream)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream was completed, refused or cancelled."""
+        return self._ended
+
+    def enter(self) -> None:
+        """Goes through the gate; called once. Raises Draining."""
+        self._guard.gate.enter_stream(self._drain)
+        self._stream.when_cancelled(self._cancelled)
+
+    def admit_for(self, owner: str) -> None:
+        """Raises NotPermitted if the caller may not act for the owner whom the request names."""
+        self._rule.admit_for(self.caller, owner)
+
+    def when_cancelled(self, leave: Callable[[], object]) -> None:
+        """Registers what happens once if the stream is cancelled, or ended because all stops.
+
+        `leave` runs at once if the stream has ended.
+        """
+        with self._changing:
+            self._leave = leave
+            if not self._ended:
+                return
+        leave()
+
+    def offer(self, take: Take) -> None:
+        """Calls `take` for a message when the one before was sent; replaces what was offered."""
+        self._stream.offer(lambda: self._taken(take))
+
+    def send(self, message: Message) -> None:
+        """Sends a message; waits until the one before it is on its way. Raises CallerLeft."""
+        with self._changing:
+            self._changing.wait_for(lambda: self._slot is None or self._ended)
+            if self._ended:
+                raise CallerLeft
+            self._slot = message
+        self.offer(self._next)
+
+    def complete(self, trailing: Metadata = ()) -> None:
+        """Ends the stream with OK after all that was sent."""
+        with self._changing:
+            if self._slot is not None:
+                self._completion = trailing
+                return
+        if self._end(grpc.StatusCode.OK.name):
+            self._stream.complete(trailing)
+
+    def refuse(self, error: Exception) -> None:
+        """Ends the stream with the status of a refusal or a fault."""
+        with self._changing:
+            if self._ended:
+                return
+            self._ended = True
+            self._changing.notify_all()
+        self._report(refuse(self._method, self._stream, error))
+
+    def _next(self) -> Message | None:
+        """What was sent last; ends the stream if nothing follows."""
+        with self._changing:
+            message, self._slot = self._slot, None
+            trailing = self._completion
+            self._changing.notify_all()
+        if message is None and trailing is not None:
+            self.complete(trailing)
+        return message
+
+    def _taken(self, take: Take) -> bytes | None:
+        if self._ended:
+            return None
+        try:
+            message = take()
+            return None if message is None else message.SerializeToString()
+        except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
+            self.refuse(error)
+            return None
+
+    def _drain(self) -> None:
+        self.refuse(Draining())
+        self._leave()
+
+    def _cancelled(self) -> None:
+        if self._end(grpc.StatusCode.CANCELLED.name):
+            self._leave()
+
+    def _end(self, code: str) -> bool:
+        """Whether the stream had not ended before."""
+        with self._changing:
+            if self._ended:
+                return False
+            self._ended = True
+            self._changing.notify_all()
+        self._report(code)
+        return True
+
+    def _report(self, code: str) -> None:
+        self._guard.gate.leave_stream(self._drain)
+        self._guard.observer.call_ended(self._method, code, perf_counter() - self._started)
+
+
+def guarded_streams(
+    table: ServiceTable, sources: Mapping[str, Source], surroundings: Surroundings, guard: Guard
+) -> dict[str, StreamMethod]:
+    """The streams of a service behind the guard, by their full names, for a wire.
+
+    `sources` are by the methods' short names. Raises KeyError for a row without one.
+    """
+    rules = table.rules()
+    return {
+        f"/{table.name}/{row.name}": _guarded(
+            f"{table.name}/{row.name}", row, sources[row.name], rules[row.name], surroundings, guard
+        )
+        for row in table.streams
+    }
+
+
+def _guarded(
+    name: str,
+    row: StreamRow[Any, Any],
+    source: Source,
+    rule: Rule,
+    surroundings: Surroundings,
+    guard: Guard,
+) -> StreamMethod:
+    def called(request: bytes, stream: Stream) -> bool:
+        reply = StreamReply(name, stream, rule, guard)
+        try:
+            reply.enter()
+            caller = guard.identify(stream)
+            if caller is not ANONYMOUS:
+                rule.admit(caller)
+                reply.caller = caller
+            message = row.message(request, surroundings)
+            reply.admit_for(row.owner(message) if row.owner is not None else "")
+            source(row.convert(message, surroundings), reply)
+        except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
+            reply.refuse(error)
+        except BaseException as panic:  # noqa: BLE001 - a native library's panic is one
+            reply.refuse(broken(panic))
+        return False
+
+    return called
+
+
+def _nothing() -> None:
+    """What happens on a cancellation if nothing was registered."""
