@@ -1,4 +1,4 @@
-"""The ports of the application: an event store, and views of current workflows."""
+"""The ports of the application: the event store, its feed, and views of current workflows."""
 
 from application.ports.events import (
     FORGOTTEN,
@@ -10,6 +10,7 @@ from application.ports.events import (
     Origin,
     RecordedEvent,
 )
+from application.ports.feed import EventFeed, FeedBatch, FeedEnd, StoredEvent
 from application.ports.store import (
     Change,
     EventStore,
@@ -42,9 +43,12 @@ __all__ = [
     "UNREAD",
     "AppendRefused",
     "Change",
+    "EventFeed",
     "EventMetadata",
     "EventStore",
     "Feed",
+    "FeedBatch",
+    "FeedEnd",
     "Forgotten",
     "LedgerEntry",
     "LedgerKey",
@@ -58,6 +62,7 @@ __all__ = [
     "Slice",
     "StoreUnavailable",
     "StoredDataDamaged",
+    "StoredEvent",
     "Stream",
     "Unread",
     "View",

@@ -22,3 +22,6 @@ GRANT SELECT, INSERT ON workflow_events, command_ledger TO workflows_service;
 GRANT SELECT, INSERT, UPDATE, DELETE ON workflows TO workflows_service;
 GRANT SELECT, INSERT, DELETE ON append_fences TO workflows_service;
 GRANT SELECT, UPDATE ON readiness_probe TO workflows_service;
+-- What the followers write; the feed fills it again if it is lost.
+GRANT SELECT, INSERT, UPDATE ON followers TO workflows_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON event_search, feed_times TO workflows_service;
