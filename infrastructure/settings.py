@@ -94,6 +94,28 @@ class Settings(BaseSettings):
         float,
         Field(ge=0.5, le=600, description="seconds a call waits for its client"),
     ] = 10.0
+    log_dir: Annotated[
+        Path | None,
+        Field(
+            description="folder of the log of checkpoints, best on another disk; unset: in the data"
+            " folder of the embedded database, and no log for any other"
+        ),
+    ] = None
+    log_key: Annotated[
+        Path | None,
+        Field(description="file of the key that signs checkpoints; unset: made in the data folder"),
+    ] = None
+    log_name: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[!-*,-~]{1,200}\z",
+            description="name of a new signing key, such as workflows.example.com; unset: random",
+        ),
+    ] = None
+    log_every: Annotated[
+        float,
+        Field(ge=0.1, le=3600, description="seconds until a checkpoint covers an event, if idle"),
+    ] = 2.0
     handshake: Annotated[
         float, Field(ge=0.5, le=120, description="seconds a new connection has to speak HTTP/2")
     ] = 10.0

@@ -55,6 +55,10 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "window_bytes": "70000",
         "unread_bytes": "70000",
         "patience": "7.5",
+        "log_dir": "log",
+        "log_key": "log.key",
+        "log_name": "workflows.example.com",
+        "log_every": "7.5",
         "handshake": "7.5",
     }
     assert values.keys() == Settings.model_fields.keys()

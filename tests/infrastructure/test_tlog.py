@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infrastructure.tlog.checkpoints import Checkpoint, LogRefused
+from infrastructure.tlog.files import FolderSource
 from infrastructure.tlog.notes import COSIGNATURE, SIGNATURE, Note, NoteRefused, Signer, Verifier
+from infrastructure.tlog.policy import Policy
 from infrastructure.tlog.proofs import (
     EMPTY_ROOT,
     consistency_proof,
@@ -21,8 +24,9 @@ from infrastructure.tlog.proofs import (
     node_hash,
     tree_hash,
 )
-from infrastructure.tlog.tiles import Checkpoint, LogRefused, TileLog, Tiles, tile_path
-from infrastructure.tlog.witness import CosignatureRefused, Witness, cosigned_by
+from infrastructure.tlog.tiles import Tiles, tile_path
+from infrastructure.tlog.witness import CosignatureRefused, Witness
+from infrastructure.tlog.writing import TileLog
 
 ORIGIN = "workflows.example/log"
 LOG = Signer(ORIGIN, SIGNATURE, Ed25519PrivateKey.from_private_bytes(b"\1" * 32))
@@ -101,7 +105,7 @@ def _over(hashes: list[bytes]) -> Callable[[int, int], bytes]:
 @pytest.mark.parametrize("size", [1, 255, 256, 257, 65_536, 70_000])
 def test_the_tiles_hold_the_tree(tmp_path: Path, size: int) -> None:
     log = log_of(tmp_path, size)
-    tiles = Tiles(tmp_path, size)
+    tiles = Tiles(FolderSource(tmp_path), size)
     index = size * 2 // 3
 
     path = tiles.inclusion(index)
@@ -136,8 +140,8 @@ def test_tiles_after_the_checkpoint_are_written_again(tmp_path: Path) -> None:
 
 
 def test_a_tile_has_the_path_of_its_number() -> None:
-    assert tile_path("0", 1_234_067, 256) == Path("tile/0/x001/x234/067")
-    assert tile_path("entries", 5, 17) == Path("tile/entries/005.p/17")
+    assert tile_path("0", 1_234_067, 256) == PurePosixPath("tile/0/x001/x234/067")
+    assert tile_path("entries", 5, 17) == PurePosixPath("tile/entries/005.p/17")
 
 
 def test_the_published_example_of_a_note_verifies() -> None:
@@ -196,16 +200,17 @@ def test_a_leaf_that_fits_no_bundle_is_refused(tmp_path: Path) -> None:
 
 def test_a_witness_cosigns_what_only_grew(tmp_path: Path) -> None:
     witness, log = Witness(WITNESS, tmp_path / "witness"), tmp_path / "log"
+    policy = Policy.of(LOG.verifier, [WITNESS.verifier], 1)
     for size in (10, 10, 500):
         grown = TileLog(log, LOG)
         grown.append(leaves(size)[grown.size :])
         grown.publish()
 
-        note = witness.cosign(log, LOG.verifier, NOW)
+        note = witness.cosign(FolderSource(log), LOG.verifier, NOW)
 
         assert note.signed_by([LOG.verifier, WITNESS.verifier]) == {LOG.verifier, WITNESS.verifier}
-        assert cosigned_by(note, [WITNESS.verifier], 1)
-        assert not cosigned_by(Note.parse((log / "checkpoint").read_text()), [WITNESS.verifier], 1)
+        assert policy.met_by(note)
+        assert not policy.met_by(Note.parse((log / "checkpoint").read_text()))
 
 
 @pytest.mark.parametrize(("size", "text"), [(9, "leaf"), (20, "rewritten")], ids=["cut", "changed"])
@@ -213,11 +218,11 @@ def test_a_witness_refuses_a_log_that_was_signed_anew(tmp_path: Path, size: int,
     """With the log's own key a whole new history can be signed. The witness remembers the old."""
     witness = Witness(WITNESS, tmp_path / "witness")
     log_of(tmp_path / "true", 10)
-    witness.cosign(tmp_path / "true", LOG.verifier, NOW)
+    witness.cosign(FolderSource(tmp_path / "true"), LOG.verifier, NOW)
     log_of(tmp_path / "forged", size, text)
 
     with pytest.raises(CosignatureRefused):
-        witness.cosign(tmp_path / "forged", LOG.verifier, NOW)
+        witness.cosign(FolderSource(tmp_path / "forged"), LOG.verifier, NOW)
 
 
 def test_a_witness_refuses_another_key_and_damaged_tiles(tmp_path: Path) -> None:
@@ -225,10 +230,10 @@ def test_a_witness_refuses_another_key_and_damaged_tiles(tmp_path: Path) -> None
     log_of(tmp_path / "log", 300)
 
     with pytest.raises(CosignatureRefused):
-        witness.cosign(tmp_path / "log", OTHER.verifier, NOW)
+        witness.cosign(FolderSource(tmp_path / "log"), OTHER.verifier, NOW)
     (tmp_path / "log" / tile_path("0", 1, 44)).unlink()
     with pytest.raises(CosignatureRefused):
-        witness.cosign(tmp_path / "log", LOG.verifier, NOW)
+        witness.cosign(FolderSource(tmp_path / "log"), LOG.verifier, NOW)
 
 
 @pytest.mark.parametrize("flipped", ["name", "id", "key"])

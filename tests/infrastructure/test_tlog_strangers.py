@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from infrastructure.tlog.files import FolderSource
 from infrastructure.tlog.notes import COSIGNATURE, SIGNATURE, Signer
-from infrastructure.tlog.tiles import TileLog, Tiles
+from infrastructure.tlog.tiles import Tiles
 from infrastructure.tlog.witness import Witness
+from infrastructure.tlog.writing import TileLog
 
 SOURCE = Path(__file__).with_name("tlog_oracle")
 LOG = Signer("workflows.example/log", SIGNATURE, Ed25519PrivateKey.generate())
@@ -45,10 +47,11 @@ def log_with_proofs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     log = TileLog(folder / "log", LOG)
     log.append(f"leaf {number}".encode() for number in range(SIZE))
     log.publish()
-    cosigned = Witness(WITNESS, folder / "witness").cosign(folder / "log", LOG.verifier, 1)
+    source = FolderSource(folder / "log")
+    cosigned = Witness(WITNESS, folder / "witness").cosign(source, LOG.verifier, 1)
     (folder / "policy").write_text(f"log {LOG.verifier}\nwitness w {WITNESS.verifier}\nquorum w\n")
     for index in (0, 255, 256, 65_536, SIZE - 1):
-        proof = Tiles(folder / "log", SIZE).proof(index, cosigned)
+        proof = Tiles(source, SIZE).proof(index, cosigned)
         (folder / f"{index}.tlog-proof").write_text(proof)
     return folder
 
