@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from time import monotonic
 from typing import TypeVar
 
@@ -34,6 +35,21 @@ class _Found:
     read_at: float
 
 
+class Reports:
+    """Remembers which damage was reported, so that each is reported once. Safe on any threads."""
+
+    def __init__(self) -> None:
+        self._marks: dict[str, str] = {}
+        self._noting = Lock()
+
+    def is_new(self, workflow_id: str, mark: str) -> bool:
+        """Whether this was not asked before about the workflow with this mark."""
+        with self._noting:
+            before = self._marks.get(workflow_id)
+            _keep(self._marks, workflow_id, mark)
+        return before != mark
+
+
 class Damaged:
     """Remembers which workflows were found damaged, until they are changed. For one thread.
 
@@ -42,12 +58,20 @@ class Damaged:
     or a minute has passed.
     """
 
-    def __init__(self, marks: Marks = lambda _: {}, look_every: float = LOOK_EVERY) -> None:
-        """`look_every` is in seconds. Without `marks`, only time makes it read again."""
+    def __init__(
+        self,
+        marks: Marks = lambda _: {},
+        reports: Reports | None = None,
+        look_every: float = LOOK_EVERY,
+    ) -> None:
+        """`look_every` is in seconds. Without `marks`, only time makes it read again.
+
+        `reports` are shared by all threads of a process.
+        """
         self._marks = marks
+        self._reports = reports or Reports()
         self._look_every = look_every
         self._found: dict[str, _Found] = {}
-        self._reported: dict[str, str] = {}
 
     def __bool__(self) -> bool:
         """Whether any workflow is remembered."""
@@ -68,9 +92,8 @@ class Damaged:
         _keep(
             self._found, workflow_id, _Found(mark, now + self._look_every, now + READ_AGAIN_AFTER)
         )
-        reported = self._reported.get(workflow_id) == mark
-        _keep(self._reported, workflow_id, mark)
-        return known_damage(workflow_id) if reported else fault
+        new = self._reports.is_new(workflow_id, mark)
+        return fault if new else known_damage(workflow_id)
 
     def among(self, ids: Iterable[str]) -> set[str]:
         """Those of the workflows that must not be read now. Raises StoreUnavailable."""

@@ -27,10 +27,14 @@ MAX_PAGE_BYTES = 3 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a list, newest workflow first; the cursor is empty on the last page."""
+    """Part of a list, newest workflow first; the cursor is empty on the last page.
+
+    `unreadable` are the ids of workflows that the page lacks because their data is damaged.
+    """
 
     workflows: Sequence[ListedWorkflow]
     cursor: str
+    unreadable: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +130,8 @@ class Queries:
 
     def pages(self, batch: Sequence[PageRequest]) -> list[Page | Exception]:
         """The pages, one after the other. A result is InvalidFields for a cursor of another list,
-        SearchTooBroad for filters that would take too long, StoredDataDamaged if a workflow
-        on the page cannot be read.
+        SearchTooBroad for filters that would take too long, StoredDataDamaged if the page
+        cannot be read even in part.
 
         Raises StoreUnavailable if one of them could not be read.
         """
@@ -141,15 +145,15 @@ class Queries:
             except InvalidFields as refusal:
                 return refusal
         try:
-            found, more = self._views.page(
+            found = self._views.page(
                 asked.user_id, asked.filters, before, self._page_size, MAX_PAGE_BYTES
             )
         except (SearchTooBroad, StoredDataDamaged) as refusal:
             return refusal
-        if not more:
-            return Page(found, "")
-        last = found[-1].created_position
-        return Page(found, self._cursors.write(asked.user_id, asked.filters, last))
+        cursor = ""
+        if found.end is not None:
+            cursor = self._cursors.write(asked.user_id, asked.filters, found.end)
+        return Page(found.workflows, cursor, found.unreadable)
 
 
 def _seen(view: View | Unread | Exception | None, lookup: Lookup) -> View | Exception:

@@ -50,10 +50,16 @@ class ListedWorkflow(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """Part of a list, newest workflow first, and whether others follow it."""
+    """Part of a list, newest workflow first.
+
+    `end` is the position of creation of the last workflow that the slice reaches; None if no
+    others follow. `unreadable` are the ids of workflows that belong to the list, and cannot be
+    shown because their stored data is damaged.
+    """
 
     workflows: Sequence[ListedWorkflow]
-    more: bool
+    end: int | None
+    unreadable: Sequence[str] = ()
 
 
 class WorkflowViews(Protocol):

@@ -20,7 +20,7 @@ GRANT SELECT ON schema_migrations, service_secrets, feed_epoch, recorded_events
 GRANT SELECT, INSERT ON workflow_events, command_ledger TO workflows_service;
 -- A row is made of its events at any time.
 GRANT SELECT, INSERT, UPDATE, DELETE ON workflows TO workflows_service;
-GRANT SELECT, INSERT, DELETE ON append_fences TO workflows_service;
+GRANT SELECT, INSERT, DELETE ON append_fences, lost_rows TO workflows_service;
 GRANT SELECT, UPDATE ON readiness_probe TO workflows_service;
 -- What the followers write; the feed fills it again if it is lost.
 GRANT SELECT, INSERT, UPDATE ON followers TO workflows_service;

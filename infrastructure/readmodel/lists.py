@@ -13,7 +13,7 @@ from typing import Any
 
 from application.ports import OTHER_BYTES, ListedWorkflow
 from domain.filters import Filters, folded
-from infrastructure.readmodel.rows import COLUMNS
+from infrastructure.readmodel.rows import COLUMNS, USABLE
 
 WALKED = 5_000
 """How many workflows a search reads before it uses the index of trigrams."""
@@ -23,6 +23,7 @@ TRIGRAM = 3  # characters
 
 _CLAUSES = {
     "before": "created_position < %(before)s",
+    "since": "created_position >= %(since)s",
     "query": "name_folded LIKE %(query)s",
     "kind": "kind = %(kind)s",
     "build_status": "build_status = %(build_status)s",
@@ -41,19 +42,21 @@ _SHOWN = {
 _SELECTED = ", ".join(
     _SHOWN.get(field, _COLUMN_OF.get(field, field)) for field in ListedWorkflow._fields
 )
+COMPLETE = "NOT EXISTS (SELECT FROM lost_rows AS l WHERE l.user_id = %(user_id)s)"
+"""Whether no row of the user is lost."""
 # A window over the rows of a page counts them and their bytes; lengths are known without reading
 # a payload that is stored apart.
 _PAGE = f"""
-    SELECT {_SELECTED}
+    SELECT {_SELECTED}, NOT fits OR {USABLE} AS usable, {COMPLETE} AS complete
     FROM (
         SELECT *, row_number() OVER page = 1
                OR (row_number() OVER page <= {{limit}} AND sum(size) OVER page <= {{room}}) AS fits
         FROM (
             SELECT *, octet_length(payload) + octet_length(name) + {OTHER_BYTES} AS size
-            FROM ({{found}} LIMIT {{limit}} + 1) AS found
+            FROM ({{found}} LIMIT {{limit}} + {{ahead}}) AS found
         ) AS sized
         WINDOW page AS (ORDER BY created_position DESC ROWS UNBOUNDED PRECEDING)
-    ) AS measured
+    ) AS w
 """  # noqa: S608 - constants
 _NEWEST = "SELECT * FROM workflows WHERE {where} ORDER BY created_position DESC"
 # The sum keeps the planner from walking the list in order, which is slow for a rare name.
@@ -73,14 +76,28 @@ Statement = tuple[str, Mapping[str, Any]]
 
 
 class ListStatements:
-    """The statements for one page of one list. `page` is for lists without a search."""
+    """The statements for one page of one list. `page` is for lists without a search.
+
+    A row of a page has the fields of ListedWorkflow, then whether it is usable, and whether no row
+    of the user is lost. `ahead` is the number of rows beyond `limit` that tell whether others
+    follow. Workflows created before the position `since` are left out.
+    """
 
     def __init__(
-        self, user_id: str, filters: Filters, before: int | None, limit: int, room: int
+        self,
+        user_id: str,
+        filters: Filters,
+        before: int | None,
+        limit: int,
+        room: int,
+        *,
+        ahead: int = 1,
+        since: int = 0,
     ) -> None:
-        self._limit, self._room = limit, room
+        self._limit, self._room, self._ahead = limit, room, ahead
         wanted = {
             "before": before,
+            "since": since,
             "query": f"%{_literally(folded(filters.query))}%" if filters.query else "",
             "kind": filters.kind,
             "build_status": filters.build_status,
@@ -117,7 +134,8 @@ class ListStatements:
 
     def _page(self, found: str) -> Statement:
         statement = found.format(live=self._live, where=self._where)
-        return _PAGE.format(found=statement, limit=self._limit, room=self._room), self._parameters
+        page = _PAGE.format(found=statement, limit=self._limit, room=self._room, ahead=self._ahead)
+        return page, self._parameters
 
 
 def _literally(text: str) -> str:

@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 from application.cursors import Cursors
-from application.damage import Damaged
+from application.damage import Damaged, Reports
 from application.handler import CommandHandler
 from application.ledger import LedgerDigests
 from application.queries import Queries
@@ -17,7 +17,8 @@ from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.postgres.watch import DatabaseWatch
-from infrastructure.readmodel.views import PostgresViews, configure_lists
+from infrastructure.readmodel.pages import configure_lists
+from infrastructure.readmodel.views import PostgresViews
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
 from infrastructure.telemetry.observer import Observer
@@ -49,6 +50,7 @@ def opened_store(
     dsn = with_network_guards(database)
     horizon = Horizon()
     watch = DatabaseWatch(observer, operators)
+    reports = Reports()
     with ExitStack() as stack:
 
         def session(
@@ -61,7 +63,8 @@ def opened_store(
 
         def queries(session: Session) -> Queries:
             streams = PostgresEventStore(session, log, now, horizon)
-            views, damaged = PostgresViews(session, streams), Damaged(PostgresMarks(session))
+            damaged = Damaged(PostgresMarks(session), reports)
+            views = PostgresViews(session, streams, damaged)
             return Queries(views, cursors, settings.page_size, damaged)
 
         def bound_lists(connection: BoundedConnection) -> None:
@@ -76,7 +79,7 @@ def opened_store(
         writing = session(keeps_plans=True)
         events = PostgresEventStore(writing, log, now, horizon, observer)
         yield Store(
-            CommandHandler(events, digests, damaged=Damaged(PostgresMarks(writing))),
+            CommandHandler(events, digests, damaged=Damaged(PostgresMarks(writing), reports)),
             queries(looking),
             [queries(session(greet=bound_lists)) for _ in range(LISTS_AT_ONCE)],
             Probe(session(), horizon, watch),

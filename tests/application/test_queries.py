@@ -80,7 +80,8 @@ class Views:
         ]
         if filters.query == TOO_BROAD:
             raise SearchTooBroad
-        return Slice(listed[::-1][:limit], more=len(listed) > limit)
+        shown = listed[::-1][:limit]
+        return Slice(shown, shown[-1].created_position if len(listed) > limit else None)
 
 
 def listed_as(view: View, position: int) -> ListedWorkflow:

@@ -5,7 +5,7 @@ from psycopg.conninfo import make_conninfo
 
 from tests.support.database import execute
 
-EMPTY = "TRUNCATE workflow_events, workflows, command_ledger, append_fences"
+EMPTY = "TRUNCATE workflow_events, workflows, command_ledger, append_fences, lost_rows"
 
 
 @pytest.fixture(scope="session")

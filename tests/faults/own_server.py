@@ -17,13 +17,14 @@ class OwnServer:
 
     def __init__(self) -> None:
         self._directory = Path(tempfile.mkdtemp(prefix="workflows-"))
+        self.data = self._directory / "postgres"
         self._embedded = EmbeddedPostgres(self._directory)
         self.dsn = self._embedded.dsn
         migrate(self.dsn)
 
     def crash(self) -> None:
         """Ends at once: sessions end unfinished, and no checkpoint is made."""
-        pid_file = self._directory / "postgres" / "postmaster.pid"
+        pid_file = self.data / "postmaster.pid"
         os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
 
     def start(self) -> None:

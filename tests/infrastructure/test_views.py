@@ -16,8 +16,9 @@ from application.ports import (
 from domain.filters import Filters
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel import lists
+from infrastructure.readmodel.pages import configure_lists
 from infrastructure.readmodel.rows import ROW_SHAPE
-from infrastructure.readmodel.views import READ_TOGETHER, PostgresViews, configure_lists
+from infrastructure.readmodel.views import READ_TOGETHER, PostgresViews
 from tests.support.database import execute
 from tests.support.memory import MemoryEventStore
 
@@ -70,7 +71,7 @@ def page(
     """The names on a page, and whether others follow."""
     views = PostgresViews(session, MemoryEventStore())
     found: Slice = views.page(USER, Filters(query=query), before, limit, ROOM)
-    return [workflow.name for workflow in found.workflows], found.more
+    return [workflow.name for workflow in found.workflows], found.end is not None
 
 
 def room_for(name: str) -> int:

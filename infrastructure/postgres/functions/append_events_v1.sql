@@ -75,6 +75,7 @@ BEGIN
 
     IF restored IS NOT NULL THEN
         DELETE FROM workflows WHERE id = ANY (restored);
+        DELETE FROM lost_rows WHERE id = ANY (restored);
     END IF;
 
     IF new_rows IS NOT NULL THEN

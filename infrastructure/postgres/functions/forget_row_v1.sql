@@ -7,6 +7,7 @@ BEGIN
     -- After an append that decided on the row, and before any that would.
     PERFORM pg_advisory_xact_lock(5005201);
     DELETE FROM workflows WHERE id = NEW.originator_id;
+    DELETE FROM lost_rows WHERE id = NEW.originator_id;
     RETURN NULL;
 END
 $$;

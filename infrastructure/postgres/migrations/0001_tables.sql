@@ -70,6 +70,16 @@ CREATE TABLE workflows (
     shape            integer     NOT NULL
 ) WITH (fillfactor = 80);
 
+-- Rows that were taken away by another than the service, which always writes them back at once. Lists
+-- look here, since a row that is gone shows in no list; whoever reads such a workflow restores its row.
+CREATE TABLE lost_rows (
+    id               uuid   NOT NULL PRIMARY KEY,
+    user_id          text   NOT NULL COLLATE "C",
+    created_position bigint NOT NULL
+);
+
+CREATE INDEX lost_rows_of_user ON lost_rows (user_id, created_position DESC);
+
 -- One index for each way to walk a user's list: every one ends in the order of the pages.
 CREATE INDEX workflows_newest ON workflows (user_id, created_position DESC)
     WHERE deleted_at IS NULL;

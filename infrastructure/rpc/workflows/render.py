@@ -10,7 +10,14 @@ from workflows import workflows_pb2 as pb
 from application.draft import Done
 from application.ports import View
 from application.queries import Page
-from infrastructure.contract import FEED_KEY, POSITION_KEY, REPLAYED_KEY, VERSION_KEY
+from infrastructure.contract import (
+    FEED_KEY,
+    POSITION_KEY,
+    REPLAYED_KEY,
+    UNREADABLE_KEY,
+    UNREADABLE_SHOWN,
+    VERSION_KEY,
+)
 from infrastructure.rpc.method import Rendered
 from infrastructure.wire.calls import Metadata
 
@@ -109,7 +116,9 @@ def page(found: Page) -> Rendered:
             listed.log_retention = True
         if terminated_at:
             listed.terminated_at = _shown_again(terminated_at)
-    return message, ()
+    if not found.unreadable:
+        return message, ()
+    return message, ((UNREADABLE_KEY, ",".join(found.unreadable[:UNREADABLE_SHOWN])),)
 
 
 _shown_again = lru_cache(maxsize=16_384)(timestamp)
