@@ -24,7 +24,7 @@ class TileLog:
         """Goes on after the folder's checkpoint. Raises LogRefused if that is not the signer's."""
         self._folder = folder
         self._source = FolderSource(folder)
-        self._signer = signer
+        self.signer = signer
         signed = newest(self._source, signer.verifier)
         self.checkpoint = signed.checkpoint if signed else empty(signer.verifier)
         self._size = self.checkpoint.size
@@ -65,13 +65,13 @@ class TileLog:
                 number = (self._size >> (LEVELS * level)) // WIDTH
                 self._write(str(level), number, b"".join(hashes), len(hashes))
         tiles = Tiles(self._source, self._size)
-        checkpoint = Checkpoint(self._signer.name, self._size, tiles.root())
+        checkpoint = Checkpoint(self.signer.name, self._size, tiles.root())
         self._check_against_last(tiles, checkpoint)
         self._folder.mkdir(parents=True, exist_ok=True)
         sync_folders(self._touched)
         self._touched = set()
         text = str(checkpoint)
-        note = Note(text, [self._signer.line(text)])
+        note = Note(text, [self.signer.line(text)])
         replace_file(self._folder / CHECKPOINT, str(note).encode())
         sync_folders([self._folder])
         self.checkpoint = checkpoint

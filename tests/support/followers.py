@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from application.followers import FollowerPlace, goes_on
+from application.followers import Follower, FollowerPlace, goes_on
 from application.ports import FeedBatch, FeedEnd
 from infrastructure.followers.places import greet
 from infrastructure.followers.runner import Runner
@@ -75,7 +75,7 @@ class Remembering:
 
 
 @contextmanager
-def run(dsn: str, follower: Copying | Remembering) -> Iterator[Runner]:
+def run(dsn: str, follower: Follower) -> Iterator[Runner]:
     """Runs a follower as a server process of its own would."""
     session = Session(with_network_guards(dsn), greet=greet)
     runner = Runner(follower, session)
