@@ -26,6 +26,8 @@ COMMANDS = {
     "call": Command("infrastructure.cli.call", "Call a method of the service."),
     "describe": Command("infrastructure.cli.describe", "Show what a method takes and returns."),
     "epoch": Command("infrastructure.cli.epoch", "Begin a new epoch after a restore."),
+    "check": Command("infrastructure.cli.check", "Compare rows and ledger with the events."),
+    "rebuild": Command("infrastructure.cli.rebuild", "Make the rows anew from the events."),
     "psql": Command("infrastructure.cli.psql", "Open PostgreSQL's shell on the database."),
     "health": Command("infrastructure.cli.health", "Tell whether the service is alive and ready."),
 }

@@ -9,8 +9,8 @@ from uuid import uuid4
 import structlog
 from psycopg import Error
 
+from application.folds import evolved
 from application.ports import (
-    FORGOTTEN,
     AppendRefused,
     Change,
     Feed,
@@ -24,8 +24,7 @@ from application.ports import (
     StoreUnavailable,
     Stream,
 )
-from domain.events import WorkflowEvent
-from domain.workflow import Workflow, evolve
+from domain.workflow import Workflow
 from infrastructure.eventstore.append import parameters
 from infrastructure.eventstore.horizon import WOUND_BACK, Horizon, wound_back
 from infrastructure.eventstore.log import WorkflowLog
@@ -173,22 +172,10 @@ class PostgresEventStore:
         workflow: Workflow | Forgotten | None = None
         last: RecordedEvent | None = None
         for last in self._log.history(workflow_id):
-            workflow = _evolved(workflow, last.event)
+            workflow = evolved(workflow, last.event)
         if workflow is None or last is None:
             raise StoredDataDamaged(f"workflow {workflow_id} has a row and no events")
         return Stream(workflow, last.version, last.position, last.digest, rebuilt=True)
-
-
-def _evolved(
-    workflow: Workflow | Forgotten | None, event: WorkflowEvent | Forgotten
-) -> Workflow | Forgotten:
-    """The state after an event; FORGOTTEN if the content of any event was erased."""
-    if isinstance(event, Forgotten) or isinstance(workflow, Forgotten):
-        return FORGOTTEN
-    try:
-        return evolve(workflow, event)
-    except ValueError as impossible:
-        raise StoredDataDamaged(str(impossible)) from impossible
 
 
 def _select(

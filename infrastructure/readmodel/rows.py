@@ -67,9 +67,13 @@ def workflow_of(columns: tuple[Any, ...]) -> Workflow:
 
 def new_row(change: Change) -> dict[str, Any]:
     """The whole row after a change, without its place in stream and feed."""
-    workflow = change.workflow
+    return state_row(change.workflow_id, change.workflow)
+
+
+def state_row(workflow_id: str, workflow: Workflow) -> dict[str, Any]:
+    """The whole row of a workflow in this state, without its place in stream and feed."""
     row = dict(zip(COLUMNS, _all_values(workflow), strict=True))
-    row["id"] = change.workflow_id
+    row["id"] = workflow_id
     row["name_folded"] = folded(workflow.name)
     row["shape"] = ROW_SHAPE
     return row

@@ -1,0 +1,184 @@
+"""Rows and ledger of a PostgreSQL beside its events; the service may go on meanwhile."""
+
+from collections.abc import Iterator, Sequence
+from random import sample
+from secrets import token_bytes
+from typing import Any
+
+from psycopg import Connection, IsolationLevel
+
+from application.check import CheckedRow, Finding, Kind, Part, row_finding
+from application.folds import Folded, fold
+from application.ports import Forgotten, StoredDataDamaged, StoredEvent
+from domain.filters import folded as folded_name
+from infrastructure.eventstore.feed import decode
+from infrastructure.eventstore.streams import LAST, START, after_workflow, read_streams
+from infrastructure.readmodel.rows import ROW_SHAPE, STATE_COLUMNS, workflow_of
+
+ENTRIES = 20_000  # of the ledger, at a time
+
+_COUNTS = """
+    SELECT (SELECT coalesce(max(notification_id), 0) FROM workflow_events),
+           (SELECT greatest(reltuples, 0)::bigint FROM pg_class
+            WHERE oid = 'command_ledger'::regclass)
+"""
+_ROWS = f"""
+    SELECT id::text, version, position, created_position, digest, name_folded, shape,
+           {STATE_COLUMNS}
+    FROM workflows WHERE id > %s::uuid AND id <= %s::uuid
+"""  # noqa: S608 - constants
+_IDS_AT = """
+    SELECT DISTINCT originator_id::text FROM workflow_events WHERE notification_id = ANY (%s)
+"""
+_ENTRIES = """
+    SELECT encode(l.key, 'hex'), l.workflow_id::text,
+           e.notification_id IS DISTINCT FROM l.position
+    FROM (SELECT * FROM command_ledger WHERE key > decode(%s, 'hex') ORDER BY key LIMIT %s) AS l
+    LEFT JOIN workflow_events AS e
+        ON e.originator_id = l.workflow_id AND e.originator_version = l.version
+    ORDER BY l.key
+"""
+
+
+class CheckedPostgres:
+    """A CheckedStore: all workflows and ledger entries, or a sample of each."""
+
+    def __init__(self, connection: Connection[Any], sampled: int | None = None) -> None:
+        """`sampled` is how many workflows and entries to look at; None means all."""
+        self._connection = connection
+        self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
+        self._sampled = sampled
+        [(self._events, entries)] = connection.execute(_COUNTS).fetchall()
+        self._total = 0 if sampled else self._events + entries
+
+    @property
+    def total(self) -> int:
+        """See CheckedStore.total."""
+        return int(self._total)
+
+    def parts(self) -> Iterator[Part]:
+        """See CheckedStore.parts."""
+        if self._sampled is None:
+            yield from self._all_workflows()
+            yield from self._all_entries()
+        else:
+            yield from self._some_workflows(self._sampled)
+            yield from self._some_entries(self._sampled)
+
+    def _all_workflows(self) -> Iterator[Part]:
+        """Each part reads events and rows in one snapshot, so that they must agree."""
+        walk = _Walk(self._connection)
+        while not walk.ended:
+            with self._connection.transaction():
+                part = walk.step()
+            yield part
+
+    def _some_workflows(self, count: int) -> Iterator[Part]:
+        drawn = sample(range(1, self._events + 1), min(count, self._events))
+        ids = self._connection.execute(_IDS_AT, (drawn,)).fetchall()
+        for (workflow_id,) in ids:
+            before = _before(workflow_id)
+            with self._connection.transaction():
+                walk = _Walk(self._connection, before, workflow_id)
+                while not walk.ended:
+                    part = walk.step()
+                    yield part
+
+    def _all_entries(self) -> Iterator[Part]:
+        key = ""
+        while rows := self._connection.execute(_ENTRIES, (key, ENTRIES)).fetchall():
+            key = rows[-1][0]
+            yield _entries(rows)
+
+    def _some_entries(self, count: int) -> Iterator[Part]:
+        for _ in range(count):  # Keys are digests, so those after a random one are random.
+            key = token_bytes(32).hex()
+            yield _entries(self._connection.execute(_ENTRIES, (key, 1)).fetchall())
+
+
+class _Walk:
+    """A walk over workflows in the order of ids, from after `first` to `last`."""
+
+    def __init__(
+        self, connection: Connection[Any], first: str = START.workflow_id, last: str = LAST
+    ) -> None:
+        self.ended = False
+        self._connection = connection
+        self._compared, self._end = first, last
+        self._place = after_workflow(first)
+        self._open: Folded | None = None
+
+    def step(self) -> Part:
+        """Reads the next events, and compares the workflows whose last event was read."""
+        events = read_streams(self._connection, self._place, self._end)
+        self.ended = not events
+        whole: dict[str, Folded] = {}
+        findings: list[Finding] = []
+        broken: set[str] = set()
+        for stored in events:
+            self._place = self._place._replace(
+                workflow_id=stored.workflow_id, version=stored.version
+            )
+            if stored.workflow_id in broken:
+                continue
+            try:
+                self._fold(stored, whole)
+            except StoredDataDamaged as damage:
+                broken.add(stored.workflow_id)
+                self._open = None
+                findings.append(Finding(Kind.UNREADABLE, stored.workflow_id, str(damage)))
+        if self._place.workflow_id in broken:
+            self._place = after_workflow(self._place.workflow_id)
+        if self.ended and self._open:
+            whole[self._open.workflow_id] = self._open
+        findings += self._compare(whole, broken)
+        return Part("rows", len(events), len(whole) + len(broken), findings)
+
+    def _fold(self, stored: StoredEvent, whole: dict[str, Folded]) -> None:
+        before, self._open = self._open, None
+        if before is not None and before.workflow_id != stored.workflow_id:
+            whole[before.workflow_id] = before
+            before = None
+        self._open = fold(before, decode(stored))
+
+    def _compare(self, whole: dict[str, Folded], broken: set[str]) -> list[Finding]:
+        last = max([*whole, *broken], default=self._compared)
+        rows = _rows(self._connection, self._compared, self._end if self.ended else last)
+        self._compared = last
+        found = [_compared(each, rows.pop(each.workflow_id, None)) for each in whole.values()]
+        strange = [Finding(Kind.SURPLUS, each, "it has no events") for each in rows.keys() - broken]
+        return [finding for finding in found if finding] + strange
+
+
+def _compared(folded: Folded, row: CheckedRow | None) -> Finding | None:
+    workflow = folded.workflow
+    name = "" if isinstance(workflow, Forgotten) else folded_name(workflow.name)
+    return row_finding(folded, row, name)
+
+
+def _rows(connection: Connection[Any], after: str, last: str) -> dict[str, CheckedRow]:
+    rows = connection.execute(_ROWS, (after, last)).fetchall()
+    return {
+        row[0]: CheckedRow(
+            Folded(row[0], workflow_of(row[7:]), row[1], row[2], row[3], row[4]),
+            row[5],
+            row[6] == ROW_SHAPE,
+        )
+        for row in rows
+    }
+
+
+def _entries(rows: Sequence[tuple[Any, ...]]) -> Part:
+    astray = [
+        Finding(Kind.ASTRAY, workflow_id, f"key {key[:16]}…")
+        for key, workflow_id, is_astray in rows
+        if is_astray
+    ]
+    return Part("ledger", len(rows), 0, astray)
+
+
+def _before(workflow_id: str) -> str:
+    """The id right before this one."""
+    number = max(0, int(workflow_id.replace("-", ""), 16) - 1)
+    digits = f"{number:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
