@@ -6,6 +6,8 @@ a reader that sees a position sees every position before it. A gap is therefore 
 
 from typing import Any
 
+from psycopg import Connection
+
 from application.ports import (
     Feed,
     FeedBatch,
@@ -16,7 +18,6 @@ from application.ports import (
 )
 from infrastructure.eventstore import stored_form
 from infrastructure.eventstore.horizon import wound_back
-from infrastructure.postgres.connection import BoundedConnection
 from infrastructure.postgres.session import Session
 
 LIMIT = 1000  # events
@@ -71,14 +72,14 @@ class PostgresFeed:
         return decode(stored)
 
 
-def feed_end(connection: BoundedConnection) -> FeedEnd:
+def feed_end(connection: Connection[Any]) -> FeedEnd:
     """Where the feed of a database ends."""
     [(epoch, last)] = connection.execute(_END).fetchall()
     return FeedEnd(Feed(epoch), last)
 
 
 def read_feed(
-    connection: BoundedConnection,
+    connection: Connection[Any],
     after: int,
     limit: int = LIMIT,
     room: int = ROOM,

@@ -34,7 +34,7 @@ _OWNER_AND_OPTIONS = """
     FROM pg_class WHERE oid = 'workflows'::regclass
 """
 _GRANTS = """
-    SELECT privilege_type, pg_get_userbyid(grantee), is_grantable
+    SELECT privilege_type, CASE WHEN grantee <> 0 THEN pg_get_userbyid(grantee) END, is_grantable
     FROM pg_class, aclexplode(relacl) WHERE oid = 'workflows'::regclass AND grantee <> relowner
 """
 _PRIMARY_KEY = "ALTER TABLE workflows_shadow ADD CONSTRAINT shadow_workflows_pkey PRIMARY KEY (id)"
@@ -100,7 +100,8 @@ def _create(connection: Connection[Any]) -> None:
     if options:
         connection.execute(SQL("ALTER TABLE {} SET ({})").format(table, SQL(options)))
     for right, grantee, grantable in connection.execute(_GRANTS).fetchall():
-        grant = SQL("GRANT {} ON {} TO {}").format(SQL(right), table, Identifier(grantee))
+        to = SQL("PUBLIC") if grantee is None else Identifier(grantee)
+        grant = SQL("GRANT {} ON {} TO {}").format(SQL(right), table, to)
         connection.execute(grant + SQL(" WITH GRANT OPTION") if grantable else grant)
     connection.execute(_PRIMARY_KEY)
     connection.execute(_FOLDED.encode())

@@ -86,6 +86,8 @@ def rebuilt(dsn: str, stop_in: str = "", seen: list[str] | None = None) -> Rebui
 
 
 def test_it_says_what_differed_and_serves_the_fold(store: OpenStore, database: str) -> None:
+    execute(database, "GRANT SELECT ON workflows TO PUBLIC")
+    execute(database, "GRANT SELECT, INSERT ON workflows TO pg_monitor WITH GRANT OPTION")
     fold_names_again(database)  # It names today's folding, as a rebuild does.
     before = select(database, SHAPE_OF_THE_TABLE)
     execute(database, f"UPDATE workflows SET failures = 7, name = 'x' WHERE id = '{ID}'")
