@@ -28,6 +28,10 @@ _NAMED = """
     UNION ALL
     SELECT 'CONSTRAINT', conname::text FROM pg_constraint WHERE conrelid = %(table)s::regclass
 """
+_TRIGGERS = """
+    SELECT tgname::text, pg_get_triggerdef(oid) FROM pg_trigger
+    WHERE tgrelid = 'workflows'::regclass AND NOT tgisinternal ORDER BY tgname
+"""
 _HOLDERS = """
     SELECT DISTINCT a.pid, a.application_name, a.state
     FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
@@ -60,15 +64,21 @@ def build_indexes(connection: Connection[Any]) -> Iterator[str]:
 
 
 def exchange(connection: Connection[Any]) -> None:
-    """Gives the tables, their indexes and their constraints each other's place.
+    """Gives the tables, their indexes, constraints and triggers each other's place.
 
     Runs in the caller's transaction, which holds the append lock. Raises LockNotAvailable if
     somebody keeps the live table for too long.
     """
     connection.execute(f"SET LOCAL lock_timeout = '{WAIT_MS}ms'")
     connection.execute("LOCK TABLE workflows, workflows_shadow IN ACCESS EXCLUSIVE MODE")
+    triggers = connection.execute(_TRIGGERS).fetchall()
+    for name, _ in triggers:
+        connection.execute(SQL("DROP TRIGGER {} ON workflows").format(Identifier(name)))
     _move(connection, LIVE, OLD, lambda name: f"{_OLD}{name}")
     _move(connection, SHADOW, LIVE, lambda name: name.removeprefix(_SHADOW))
+    for _, definition in triggers:
+        connection.execute(definition)
+    connection.execute("DELETE FROM lost_rows")
 
 
 def _move(

@@ -38,6 +38,8 @@ SHAPE_OF_THE_TABLE = """
     SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
     WHERE conrelid = 'workflows'::regclass
     UNION ALL
+    SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = 'workflows'::regclass
+    UNION ALL
     SELECT attname, format_type(atttypid, atttypmod) || attnotnull || attcollation
         || coalesce(col_description(attrelid, attnum), '')
     FROM pg_attribute WHERE attrelid = 'workflows'::regclass AND attnum > 0
@@ -100,6 +102,7 @@ def test_it_says_what_differed_and_serves_the_fold(store: OpenStore, database: s
     assert said["columns"] == {"failures": 1, "name": 1}
     assert {each["workflow"] for each in said["examples"]} >= {ID, OTHER_ID}
     assert_consistent(database)
+    assert value(database, "SELECT count(*) FROM lost_rows") == 0
     assert select(database, SHAPE_OF_THE_TABLE) == before
 
 
