@@ -113,8 +113,11 @@ class Batcher(Generic[W]):
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._never_refused = min(limits.queue, limits.share)
+        self._never_refused_bytes = min(limits.queue_bytes, limits.share_bytes)
         self._queue: FairQueue[W] = FairQueue(limits.turn)
         self._state = State.IDLE
+        self._accepts = True
         self._worked_on = 0
         self._expected = 1
         self._linger_until = 0.0
@@ -127,12 +130,12 @@ class Batcher(Generic[W]):
     @property
     def waiting(self) -> int:
         """How many waiters wait to be taken."""
-        return len(self._queue)
+        return self._queue.count
 
     @property
     def unanswered(self) -> int:
         """How many waiters wait or are worked on."""
-        return len(self._queue) + self._worked_on
+        return self._queue.count + self._worked_on
 
     def submitted(self, waiter: W, now: float) -> Sequence[Effect[W]]:
         """A waiter has come."""
@@ -146,7 +149,7 @@ class Batcher(Generic[W]):
         """The caller of a waiter has cancelled."""
         if not self._queue.remove(waiter):
             return ()
-        if not self._queue and self._state is State.LINGERING:
+        if not self._queue.count and self._state is State.LINGERING:
             self._state = State.IDLE
         return [Refuse(waiter, CallerLeft())]
 
@@ -168,22 +171,22 @@ class Batcher(Generic[W]):
 
     def drain(self, now: float) -> Sequence[Effect[W]]:
         """Nobody new is accepted from now on."""
-        if self._state in {State.DRAINING, State.DRAINED}:
+        if not self._accepts:
             return ()
+        self._accepts = False
         busy = self._state is State.BUSY
         self._state = State.DRAINING
         return () if busy else self._next(now)
 
     def _refusal(self, waiter: W) -> Exception | None:
-        if self._state in {State.DRAINING, State.DRAINED}:
+        if not self._accepts:
             return Draining()
         queue, limits = self._queue, self._limits
-        if len(queue) >= limits.queue:
-            return Overloaded()
-        if queue and queue.size + waiter.size > limits.queue_bytes:
-            return Overloaded()
-        if len(queue) < limits.share and queue.size + waiter.size <= limits.share_bytes:
+        with_it = queue.size + waiter.size
+        if queue.count < self._never_refused and with_it <= self._never_refused_bytes:
             return None  # The whole queue holds less than the share of one caller.
+        if queue.count >= limits.queue or (queue.count and with_it > limits.queue_bytes):
+            return Overloaded()
         count, size = queue.held_by(waiter.caller)
         if count >= limits.share or (count and size + waiter.size > limits.share_bytes):
             return ShareExceeded()
@@ -210,6 +213,6 @@ class Batcher(Generic[W]):
         return effects
 
     def _lingers(self, now: float) -> bool:
-        if self._state is State.DRAINING or not self._queue:
+        if not 0 < self._queue.count < self._expected or now >= self._linger_until:
             return False
-        return len(self._queue) < self._expected and now < self._linger_until
+        return self._accepts

@@ -37,12 +37,10 @@ class FairQueue(Generic[W]):
         self._turn = turn
         self._lines: dict[str, _Line[W]] = {}
         self._turns: deque[str] = deque()  # Callers with a line; the first is next.
-        self._count = 0
+        self.count = 0
+        """How many wait."""
         self.size = 0
         """Bytes of all waiters together."""
-
-    def __len__(self) -> int:
-        return self._count
 
     def held_by(self, caller: str) -> tuple[int, int]:
         """How many waiters a caller has, and their bytes."""
@@ -58,7 +56,7 @@ class FairQueue(Generic[W]):
         line.append(waiter)
         line.size += waiter.size
         self.size += waiter.size
-        self._count += 1
+        self.count += 1
 
     def remove(self, waiter: W) -> bool:
         """Removes a waiter; False if it does not wait."""
@@ -78,7 +76,7 @@ class FairQueue(Generic[W]):
         A waiter larger than the room goes alone. Returns the batch, and separately the waiters
         whose deadline has passed.
         """
-        if self._count <= count and self.size <= room:
+        if self.count <= count and self.size <= room:
             return self._take_all(now)
         batch: list[W] = []
         late: list[W] = []
@@ -110,7 +108,7 @@ class FairQueue(Generic[W]):
         waiting = [waiter for caller in self._turns for waiter in self._lines[caller]]
         self._lines.clear()
         self._turns.clear()
-        self._count = self.size = 0
+        self.count = self.size = 0
         late = [each for each in waiting if each.deadline is not None and each.deadline <= now]
         if late:
             waiting = [each for each in waiting if each not in late]
@@ -126,4 +124,4 @@ class FairQueue(Generic[W]):
     def _removed(self, line: _Line[W], waiter: W) -> None:
         line.size -= waiter.size
         self.size -= waiter.size
-        self._count -= 1
+        self.count -= 1

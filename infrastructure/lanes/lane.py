@@ -86,7 +86,8 @@ class Lane(Generic[S, O]):
         ticket: Ticket[S, O] = Ticket(caller, size, deadline, submission, answer, self)
         with self._deciding:
             effects = self._batcher.submitted(ticket, monotonic())
-        self._perform(effects)
+        if effects:
+            self._perform(effects)
         return ticket
 
     def withdraw(self, ticket: Ticket[S, O]) -> None:

@@ -136,7 +136,7 @@ class KnowsNoShares(Batcher[Numbered]):
 
 class CountsTheWholeQueueAsAShare(Batcher[Numbered]):
     def _refusal(self, waiter: Numbered) -> Exception | None:
-        full = len(self._queue) >= self._limits.share
+        full = self._queue.count >= self._limits.share
         return super()._refusal(waiter) or (ShareExceeded() if full else None)
 
 
