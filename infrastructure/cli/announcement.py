@@ -37,8 +37,15 @@ def _rows(serving: Serving) -> list[tuple[str, str, str]]:
         ("gRPC", serving.address, AUTH),
         *([("HTTP", serving.http, "the same methods as JSON")] if serving.http else []),
         ("database", serving.database, shell),
+        ("log", *_log(serving)),
         ("try", _seed(serving.address), ""),
     ]
+
+
+def _log(serving: Serving) -> tuple[str, str]:
+    if serving.log is None:
+        return "none: nothing proves this history", "(name a folder: --log-dir)"
+    return str(serving.log), "signed checkpoints"
 
 
 def _facts(serving: Serving, seconds: float) -> dict[str, Any]:
@@ -48,6 +55,7 @@ def _facts(serving: Serving, seconds: float) -> dict[str, Any]:
         "http": serving.http,
         "database": serving.database,
         "data": str(serving.data_dir.resolve()) if serving.data_dir else "in that database",
+        "log": str(serving.log.resolve()) if serving.log else None,
         "auth": AUTH,
         "workers": serving.workers,
         "ready_in_seconds": round(seconds, 3),

@@ -16,6 +16,7 @@ from infrastructure.process.port import AddressRefused
 from infrastructure.process.signals import Stopped, StopSignals
 from infrastructure.process.supervisor import Supervisor
 from infrastructure.process.worker import serve_alone
+from infrastructure.proof.logs import logs_of
 from infrastructure.readmodel.refolding import fold_names_again
 from infrastructure.rpc.server import AddressInUse
 from infrastructure.settings import Settings
@@ -38,13 +39,15 @@ REFUSALS = (
 class Serving:
     """A service that is ready, and its addresses; `http` is None if HTTP is not served.
 
-    `data_dir` is None unless the database is the embedded one.
+    `data_dir` is None unless the database is the embedded one. `log` is the folder of the log of
+    checkpoints, None if none is kept.
     """
 
     address: str
     http: str | None
     database: str
     data_dir: Path | None
+    log: Path | None
     workers: int
 
 
@@ -90,9 +93,14 @@ def _alone(
     def started(running: Running) -> None:
         address = _with_port(settings.listen, running.port)
         http = settings.http_listen and _with_port(settings.http_listen, running.http_port or 0)
-        announce(Serving(address, http, found.description, found.data_dir, 1))
+        announce(Serving(address, http, found.description, found.data_dir, _log(settings), 1))
 
     serve_alone(settings, found.dsn, events, started, stop)
+
+
+def _log(settings: Settings) -> Path | None:
+    logs = logs_of(settings)
+    return logs.root if logs else None
 
 
 def _with_port(address: str, number: int) -> str:
@@ -109,6 +117,8 @@ def _among_workers(
     with ExitStack() as stack:
         address = stack.enter_context(port.reserved(settings.listen))
         http = settings.http_listen and stack.enter_context(port.reserved(settings.http_listen))
-        serving = Serving(address, http, found.description, found.data_dir, settings.workers)
+        serving = Serving(
+            address, http, found.description, found.data_dir, _log(settings), settings.workers
+        )
         shared = settings.model_copy(update={"listen": address, "http_listen": http})
         Supervisor(shared, found.dsn, events, lambda: announce(serving), stop).run()

@@ -11,8 +11,20 @@ from infrastructure.followers.places import greet
 from infrastructure.followers.runner import Runner
 from infrastructure.postgres.connection import with_network_guards
 from infrastructure.postgres.session import Session
+from infrastructure.proof.checkpointing import Checkpointing
+from infrastructure.proof.keys import signing_key
+from infrastructure.proof.logs import logs_of
+from infrastructure.settings import Settings
 
 STOP_WITHIN = 4.0  # seconds: longer than a transaction may take
+
+
+def followers_of(settings: Settings) -> Sequence[Follower]:
+    """The followers of an installation."""
+    logs = logs_of(settings)
+    if logs is None:
+        return []
+    return [Checkpointing(logs, lambda: signing_key(settings), settings.log_every)]
 
 
 @contextmanager

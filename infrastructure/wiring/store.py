@@ -25,7 +25,8 @@ from infrastructure.telemetry.observer import Observer
 from infrastructure.wiring.clock import now
 
 LISTS_AT_ONCE = 3  # threads, each with a connection
-CONNECTIONS_A_WORKER = LISTS_AT_ONCE + 5  # writer, lookups, readiness, and two to read events
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + 6
+"""Lists, the writer, lookups, readiness, two to read events, and one for each follower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Store:
     lookups: Queries
     lists: list[Queries]
     probe: Probe
+    horizon: Horizon
 
 
 @contextmanager
@@ -83,6 +85,7 @@ def opened_store(
             queries(looking),
             [queries(session(greet=bound_lists)) for _ in range(LISTS_AT_ONCE)],
             Probe(session(), horizon, watch),
+            horizon,
         )
 
 
