@@ -113,6 +113,15 @@ def test_positions_missing_after_a_batch_are_damage(store: OpenStore, feed: Post
         feed.read(2, limit=2)
 
 
+@pytest.mark.parametrize("after", [0x7FFF - 1, 0x7FFF_FFFF - 1])
+def test_positions_are_as_large_as_they_come(
+    store: OpenStore, feed: PostgresFeed, after: int
+) -> None:
+    write(store, 3)
+    execute(store.dsn, f"UPDATE workflow_events SET notification_id = notification_id + {after}")
+    assert positions(feed, after) == [after + 1, after + 2, after + 3]
+
+
 def test_a_feed_that_ends_before_where_it_was_read_is_refused(
     store: OpenStore, feed: PostgresFeed
 ) -> None:
