@@ -48,6 +48,10 @@ class Settings(BaseSettings):
         bool,
         Field(description="whether a start migrates the database, or refuses an old schema"),
     ] = True
+    followers: Annotated[
+        bool,
+        Field(description="whether this process may run the followers of the feed"),
+    ] = True
     page_size: Annotated[
         int, Field(ge=1, le=1000, description="most workflows in a page of a list")
     ] = 50

@@ -36,7 +36,8 @@ _READ = """
                sum(octet_length(state) + coalesce(octet_length(content), 0))
                    OVER (ORDER BY notification_id ROWS UNBOUNDED PRECEDING) AS size
         FROM workflow_events
-        WHERE notification_id > %(after)s::bigint AND notification_id <= %(after)s::bigint + %(limit)s::bigint
+        WHERE notification_id > %(after)s::bigint
+          AND notification_id <= %(after)s::bigint + %(limit)s::bigint
     ) AS sized
     WHERE size <= %(room)s OR position = %(after)s::bigint + 1
     ORDER BY position
@@ -44,7 +45,8 @@ _READ = """
 _READ_STATES = """
     SELECT originator_id::text, originator_version, notification_id, topic, state, NULL, NULL
     FROM workflow_events
-    WHERE notification_id > %(after)s::bigint AND notification_id <= %(after)s::bigint + %(limit)s::bigint
+    WHERE notification_id > %(after)s::bigint
+      AND notification_id <= %(after)s::bigint + %(limit)s::bigint
     ORDER BY notification_id
 """
 

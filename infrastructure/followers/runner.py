@@ -62,9 +62,13 @@ class Runner:
         """Whether the thread does its work."""
         return self._thread.is_alive()
 
-    def stop(self, within: float) -> None:
-        """Ends after the batch that is being handled; waits at most so many seconds."""
+    def ask_to_stop(self) -> None:
+        """Lets it end after the batch that is being handled, and does not wait."""
         self._stopped.set()
+
+    def stop(self, within: float) -> None:
+        """Lets it end, and waits at most so many seconds."""
+        self.ask_to_stop()
         self._thread.join(within)
 
     def _run(self) -> None:

@@ -3,24 +3,23 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from psycopg import Connection
-
 from application.followers import Follower
 from infrastructure.eventstore.horizon import Horizon
 from infrastructure.followers.places import greet
 from infrastructure.followers.runner import Runner
-from infrastructure.postgres.connection import with_network_guards
+from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.proof.checkpointing import Checkpointing
 from infrastructure.proof.keys import signing_key
 from infrastructure.proof.logs import logs_of
 from infrastructure.settings import Settings
+from infrastructure.wiring.store import Store
 
 STOP_WITHIN = 4.0  # seconds: longer than a transaction may take
 
 
 def followers_of(settings: Settings) -> Sequence[Follower]:
-    """The followers of an installation."""
+    """The followers of an installation. A relay to a broker would be one more."""
     logs = logs_of(settings)
     if logs is None:
         return []
@@ -28,21 +27,45 @@ def followers_of(settings: Settings) -> Sequence[Follower]:
 
 
 @contextmanager
-def opened_followers(
-    followers: Sequence[Follower], database: str, horizon: Horizon
-) -> Iterator[Sequence[Runner]]:
-    """Runs followers until the block ends; each has a thread and a connection of its own."""
-
-    def greeted(connection: Connection[object]) -> None:
-        greet(connection)
-        horizon.look(connection)
-
+def opened_followers(settings: Settings, database: str, store: Store) -> Iterator["Runners"]:
+    """Runs the followers until the block ends; each has a thread and a connection of its own."""
     dsn = with_network_guards(database)
-    runners = [Runner(follower, Session(dsn, greet=greeted)) for follower in followers]
-    for runner in runners:
-        runner.start()
+    followers = followers_of(settings) if settings.followers else []
+    runners = Runners([Runner(each, _session(dsn, store.horizon)) for each in followers])
+    runners.start()
     try:
         yield runners
     finally:
-        for runner in runners:
+        runners.stop()
+
+
+class Runners:
+    """The runners of a process."""
+
+    def __init__(self, runners: Sequence[Runner]) -> None:
+        self._runners = runners
+
+    def start(self) -> None:
+        """Starts all of them."""
+        for runner in self._runners:
+            runner.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the threads of all of them do their work."""
+        return all(runner.alive for runner in self._runners)
+
+    def stop(self) -> None:
+        """Stops all of them, and waits until they have finished what they do."""
+        for runner in self._runners:
+            runner.ask_to_stop()
+        for runner in self._runners:
             runner.stop(STOP_WITHIN)
+
+
+def _session(dsn: str, horizon: Horizon) -> Session:
+    def greeted(connection: BoundedConnection) -> None:
+        greet(connection)
+        horizon.look(connection)
+
+    return Session(dsn, greet=greeted)

@@ -11,7 +11,7 @@ from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events, InertEvents
 from infrastructure.telemetry.observer import InertObserver, Observer
 from infrastructure.wiring.doors import TABLES, opened_http, opened_methods, wire_limits
-from infrastructure.wiring.followers import followers_of, opened_followers
+from infrastructure.wiring.followers import opened_followers
 from infrastructure.wiring.lanes import opened_lanes
 from infrastructure.wiring.stop import End
 from infrastructure.wiring.store import opened_store
@@ -42,11 +42,12 @@ def running(
         opened_store(settings, database, observer, end.events) as store,
         closing(server),  # Closed after the lanes have drained: what they finish is answered.
         opened_lanes(store, observer) as lanes,
-        opened_followers(followers_of(settings), database, store.horizon),
+        opened_followers(settings, database, store) as followers,
         opened_methods(settings, store, lanes, health, server, observer, end) as methods,
         opened_http(settings, methods.served, lanes, health, shares_port=shares_port) as http_port,
     ):
-        yield Running(methods.port, http_port, lambda: server.alive and lanes.alive)
+        alive = (server, lanes, followers)
+        yield Running(methods.port, http_port, lambda: all(threads.alive for threads in alive))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,13 +25,13 @@ from infrastructure.telemetry.observer import Observer
 from infrastructure.wiring.clock import now
 
 LISTS_AT_ONCE = 3  # threads, each with a connection
-CONNECTIONS_A_WORKER = LISTS_AT_ONCE + 6
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + 7
 """Lists, the writer, lookups, readiness, two to read events, and one for each follower."""
 
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """What the lanes work on, and what readiness asks."""
+    """What the lanes work on, what readiness asks, and what all sessions of the process share."""
 
     commands: CommandHandler
     lookups: Queries

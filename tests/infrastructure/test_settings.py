@@ -42,6 +42,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "database_url": "postgresql:///elsewhere",
         "data_dir": "elsewhere",
         "migrate": "false",
+        "followers": "false",
         "page_size": "7",
         "terminate_at_threshold": "false",
         "catalogue": "elsewhere.toml",
