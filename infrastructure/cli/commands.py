@@ -28,6 +28,8 @@ COMMANDS = {
     "epoch": Command("infrastructure.cli.epoch", "Begin a new epoch after a restore."),
     "check": Command("infrastructure.cli.check", "Compare rows and ledger with the events."),
     "rebuild": Command("infrastructure.cli.rebuild", "Make the rows anew from the events."),
+    "log": Command("infrastructure.cli.log", "Show the log of checkpoints, or begin a new one."),
+    "witness": Command("infrastructure.cli.witness", "Cosign the checkpoints of a log."),
     "psql": Command("infrastructure.cli.psql", "Open PostgreSQL's shell on the database."),
     "health": Command("infrastructure.cli.health", "Tell whether the service is alive and ready."),
 }

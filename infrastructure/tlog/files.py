@@ -18,6 +18,9 @@ _ANSWER_WITHIN = 30.0  # seconds
 class FileMissing(Exception):
     """The log has no file of this name."""
 
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the log has no file {path}")
+
 
 class SourceUnavailable(Exception):
     """The files of the log cannot be reached."""
