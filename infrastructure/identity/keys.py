@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 import structlog
@@ -45,16 +46,22 @@ class KeySet:
 class KeyFile:
     """A file of public keys. A change that cannot be used is logged, and the old keys stay."""
 
-    def __init__(self, path: Path) -> None:
-        """Reads the file. Raises KeysUnusable."""
+    def __init__(self, path: Path, look_every: float = 1.0) -> None:
+        """Reads the file, and looks every so many seconds if it changed. Raises KeysUnusable."""
         self._path = path
+        self._look_every = look_every
+        self._look_at = monotonic() + look_every
         self._reading = Lock()
-        self._seen = _stamp(path)
+        self._seen = stamp(path)
         self._set = KeySet(read_keys(path), 1)
 
     def current(self) -> KeySet:
-        """The keys of the file as it is now."""
-        stamp = _stamp(self._path)
+        """The keys of the file as it was when it was last looked at."""
+        now = monotonic()
+        if now < self._look_at:
+            return self._set
+        self._look_at = now + self._look_every
+        stamp = stamp(self._path)
         if stamp != self._seen:
             with self._reading:
                 self._read_again(stamp)
@@ -155,7 +162,7 @@ def _public(data: Mapping[str, Any]) -> dict[str, Any]:
     return {name: data[name] for name in ("kty", "crv", "x", "y", "n", "e", "kid") if name in data}
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
+def stamp(path: Path) -> tuple[int, ...]:
     """A value that changes when the file changes; all zero if the file cannot be read."""
     try:
         found = path.stat()

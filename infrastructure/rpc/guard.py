@@ -4,7 +4,8 @@ Any exception inside becomes a status.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
@@ -15,6 +16,8 @@ from application.access import ANONYMOUS, Caller, Rule
 from application.damage import KnownDamage
 from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.gate import Gate
+from infrastructure.rpc.identification import Anyone, Identification
+from infrastructure.rpc.leaving import Leaving
 from infrastructure.rpc.method import Rendered
 from infrastructure.telemetry.observer import Observer
 from infrastructure.wire.calls import Call, Metadata, Method, MethodBroke, Stream
@@ -24,17 +27,9 @@ A = TypeVar("A")
 Answerer = Callable[[bytes, "Reply"], None]
 """Takes a request's bytes, and settles or refuses the reply once, now or later. May raise."""
 
-Identify = Callable[[Call | Stream], Caller]
-"""Finds the caller of a call. Raises Unauthenticated."""
-
 _UNEXPECTED = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS})
 _OK = grpc.StatusCode.OK.name
 _log = structlog.get_logger()
-
-
-def anyone(_: Call | Stream) -> Caller:
-    """The caller of a service without authentication."""
-    return ANONYMOUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +38,7 @@ class Guard:
 
     gate: Gate
     observer: Observer
-    identify: Identify = anyone
+    identification: Identification = field(default_factory=Anyone)
 
 
 def share_of(caller: Caller, call: Call | Stream) -> str:
@@ -54,7 +49,7 @@ def share_of(caller: Caller, call: Call | Stream) -> str:
 class Reply:
     """The answer to one call, given once, from any thread. Its methods do not raise, but one."""
 
-    __slots__ = ("_call", "_guard", "_method", "_rule", "_started", "caller")
+    __slots__ = ("_call", "_guard", "_leaving", "_method", "_rule", "_started", "caller")
 
     def __init__(self, method: str, call: Call, rule: Rule, guard: Guard) -> None:
         """`method` is a full name, `rule` that of the method."""
@@ -63,6 +58,7 @@ class Reply:
         self._rule = rule
         self._guard = guard
         self._started = perf_counter()
+        self._leaving: Leaving | None = None
         self.caller = ANONYMOUS
         """Who calls, as the credential proves it."""
 
@@ -81,13 +77,27 @@ class Reply:
         """To whom the shares of a queue belong."""
         return share_of(self.caller, self._call)
 
+    def admit(self, caller: Caller) -> None:
+        """Notes who calls. Raises NotPermitted if the method is not for that caller."""
+        if caller is not ANONYMOUS:
+            self._rule.admit(caller)
+            self.caller = caller
+
     def admit_for(self, owner: str) -> None:
         """Raises NotPermitted if the caller may not act for the owner whom the request names."""
         self._rule.admit_for(self.caller, owner)
 
     def when_cancelled(self, leave: Callable[[], object]) -> None:
         """Registers what happens if the client cancels before the reply is settled."""
-        self._call.when_cancelled(leave)
+        if self._leaving is None:
+            self._call.when_cancelled(leave)
+        else:
+            self._leaving.becomes(leave)
+
+    def outlives_the_method(self) -> None:
+        """Lets `when_cancelled` be called after the method returned. Called before it returns."""
+        self._leaving = Leaving()
+        self._call.when_cancelled(self._leaving.leave)
 
     def settle(self, outcome: A | Exception, render: Callable[[A], Rendered]) -> None:
         """Sends the reply that `render` makes of the outcome; refuses if it is an exception."""
@@ -125,7 +135,7 @@ def guarded(
 
 
 def _guarded(name: str, answerer: Answerer, rule: Rule, guard: Guard) -> Method:
-    enter, identify = guard.gate.enter, guard.identify
+    enter, known = guard.gate.enter, guard.identification.known
 
     def called(request: bytes, call: Call) -> None:
         try:
@@ -135,10 +145,22 @@ def _guarded(name: str, answerer: Answerer, rule: Rule, guard: Guard) -> Method:
             return
         reply = Reply(name, call, rule, guard)
         try:
-            caller = identify(call)
-            if caller is not ANONYMOUS:
-                rule.admit(caller)
-                reply.caller = caller
+            caller = known(call)
+            if caller is None:
+                reply.outlives_the_method()
+                guard.identification.find(call, partial(go_on, request, reply))
+                return
+        except Exception as refused:  # noqa: BLE001 - as below
+            reply.refuse(refused)
+        else:
+            go_on(request, reply, caller)
+
+    def go_on(request: bytes, reply: Reply, caller: Caller | Exception) -> None:
+        if isinstance(caller, Exception):
+            reply.refuse(caller)
+            return
+        try:
+            reply.admit(caller)
             answerer(request, reply)
         except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
             reply.refuse(error)

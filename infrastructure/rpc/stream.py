@@ -1,6 +1,7 @@
 """The guard of streams: one request, then messages one by one at the client's pace, then an end."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from threading import Condition
 from time import perf_counter
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from application.access import ANONYMOUS, Rule
+from application.access import ANONYMOUS, Caller, Rule
 from infrastructure.lanes.refusals import CallerLeft, Draining
 from infrastructure.rpc.guard import Guard, broken, refuse, share_of
 from infrastructure.rpc.method import ServiceTable, StreamRow, Surroundings
@@ -71,6 +72,12 @@ class StreamReply:
         """Goes through the gate; called once. Raises Draining."""
         self._guard.gate.enter_stream(self._drain)
         self._stream.when_cancelled(self._cancelled)
+
+    def admit(self, caller: Caller) -> None:
+        """Notes who calls. Raises NotPermitted if the method is not for that caller."""
+        if caller is not ANONYMOUS:
+            self._rule.admit(caller)
+            self.caller = caller
 
     def admit_for(self, owner: str) -> None:
         """Raises NotPermitted if the caller may not act for the owner whom the request names."""
@@ -187,12 +194,27 @@ def _guarded(
 ) -> StreamMethod:
     def called(request: bytes, stream: Stream) -> bool:
         reply = StreamReply(name, stream, rule, guard)
+        found = partial(go_on, request, reply)
         try:
             reply.enter()
-            caller = guard.identify(stream)
-            if caller is not ANONYMOUS:
-                rule.admit(caller)
-                reply.caller = caller
+            caller = guard.identification.known(stream)
+            if caller is None:
+                guard.identification.find(stream, found)
+                return False
+        except Exception as refused:  # noqa: BLE001 - as below
+            reply.refuse(refused)
+        else:
+            found(caller)
+        return False
+
+    def go_on(request: bytes, reply: StreamReply, caller: Caller | Exception) -> None:
+        if isinstance(caller, Exception):
+            reply.refuse(caller)
+            return
+        try:
+            if reply.ended:
+                return  # Its client has cancelled meanwhile.
+            reply.admit(caller)
             message = row.message(request, surroundings)
             reply.admit_for(row.owner(message) if row.owner is not None else "")
             source(row.convert(message, surroundings), reply)
@@ -200,7 +222,6 @@ def _guarded(
             reply.refuse(error)
         except BaseException as panic:  # noqa: BLE001 - a native library's panic is one
             reply.refuse(broken(panic))
-        return False
 
     return called
 
