@@ -24,7 +24,7 @@ $(VENV)/.dev: .FORCE
 .FORCE:
 
 run: $(VENV)/.run ## Sets everything up and serves on 127.0.0.1:50052, or on PORT=... (settings: WORKFLOWS_... variables).
-	@exec $(BIN)/workflows serve $(if $(filter command line,$(origin PORT)),--listen 127.0.0.1:$(PORT))
+	@exec $(BIN)/workflows serve $(if $(filter command line,$(origin PORT)),--listen 127.0.0.1:$(PORT) --http-listen 127.0.0.1:$$(($(PORT) + 28)))
 
 test: lint types layers proto-check unit ## Lint, types, layers, generated stubs up to date, all tests.
 

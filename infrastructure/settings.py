@@ -12,14 +12,14 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-from infrastructure.address import DEFAULT_ADDRESS, Address
+from infrastructure.door_settings import DoorSettings
 
 PREFIX = "WORKFLOWS_"
 
 
-class Settings(BaseSettings):
+class Settings(DoorSettings):
     """What can be chosen about a running service. An empty variable counts as unset."""
 
     model_config = SettingsConfigDict(
@@ -30,13 +30,6 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    listen: Annotated[
-        str, Field(description="address to serve on; loopback only, without authentication")
-    ] = DEFAULT_ADDRESS
-    http_listen: Annotated[
-        str | None,
-        Field(description="address of the HTTP door; loopback only, as above; unset: no HTTP"),
-    ] = None
     database_url: Annotated[
         SecretStr | None,
         Field(description="PostgreSQL 17 or newer, as a URL or DSN; unset: the embedded one"),
@@ -123,19 +116,6 @@ class Settings(BaseSettings):
     handshake: Annotated[
         float, Field(ge=0.5, le=120, description="seconds a new connection has to speak HTTP/2")
     ] = 10.0
-
-    @field_validator("listen", "http_listen")
-    @classmethod
-    def _loopback_only(cls, listen: str | None) -> str | None:
-        if listen is None:
-            return None
-        address = Address.parse(listen)
-        if not address.is_loopback:
-            raise ValueError(
-                f"{address.host} can be reached from elsewhere, and there is no authentication"
-                " yet; use a loopback address such as 127.0.0.1"
-            )
-        return listen
 
     @field_validator("database_url")
     @classmethod
@@ -224,7 +204,7 @@ def _described(name: str, field: FieldInfo) -> Setting:
     if get_origin(field.annotation) is Literal:
         *first, last = map(str, get_args(field.annotation))
         accepts = f"{', '.join(first)} or {last}"
-    default = "unset" if field.default is None else str(field.default)
+    default = "unset" if field.default in (None, "") else str(field.default)
     return Setting(
         name=name,
         meaning=field.description or "",

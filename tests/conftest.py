@@ -1,5 +1,6 @@
 """What tests share: how Hypothesis searches, and a PostgreSQL with a database for each test."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -23,6 +24,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("workflows")
+
+# Services of tests that run together would fight for the HTTP door's one default port.
+os.environ["WORKFLOWS_HTTP_LISTEN"] = "off"
 
 _TEMPLATE = "migrated"
 _NUMBERS = count(1)

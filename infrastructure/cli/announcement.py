@@ -5,12 +5,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from infrastructure.address import DEFAULT_ADDRESS
+from infrastructure.address import DEFAULT_ADDRESS, Address
 from infrastructure.cli.printing import console, print_line_of_json, styled
 from infrastructure.cli.program import program
 from infrastructure.process.service import Serving
 
-AUTH = "no authentication, this machine only"
+_AUTH = {
+    "none": "no authentication, this machine only",
+    "jwt": "callers show a token",
+    "mtls": "callers show a certificate",
+    "jwt,mtls": "callers show a token or a certificate",
+}
+_ANYONE = "no authentication, and anyone who reaches it may do all"
 
 
 def announce(serving: Serving, seconds: float, *, as_json: bool) -> None:
@@ -34,7 +40,8 @@ def _rows(serving: Serving) -> list[tuple[str, str, str]]:
         folder = f" --data-dir {shlex.quote(str(serving.data_dir))}" if elsewhere else ""
         shell = f"(shell: {program()} psql{folder})"
     return [
-        ("gRPC", serving.address, AUTH),
+        ("gRPC", serving.address, _auth(serving)),
+        *([("internal", serving.internal, "with internal methods")] if serving.internal else []),
         *([("HTTP", serving.http, "the same methods as JSON")] if serving.http else []),
         ("database", serving.database, shell),
         ("log", *_log(serving)),
@@ -52,15 +59,24 @@ def _facts(serving: Serving, seconds: float) -> dict[str, Any]:
     return {
         "version": _version(),
         "address": serving.address,
+        "internal": serving.internal,
         "http": serving.http,
+        "tls": serving.encrypted,
         "database": serving.database,
         "data": str(serving.data_dir.resolve()) if serving.data_dir else "in that database",
         "log": str(serving.log.resolve()) if serving.log else None,
-        "auth": AUTH,
+        "auth": _auth(serving),
         "workers": serving.workers,
         "ready_in_seconds": round(seconds, 3),
         "next": _seed(serving.address),
     }
+
+
+def _auth(serving: Serving) -> str:
+    here = Address.parse(serving.address).is_loopback
+    admitted = _ANYONE if serving.auth == "none" and not here else _AUTH[serving.auth]
+    plain = serving.auth != "none" and not serving.encrypted
+    return f"{admitted}; not encrypted" if plain else admitted
 
 
 def _seed(address: str) -> str:

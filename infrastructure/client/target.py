@@ -6,8 +6,9 @@ DEFAULT_TARGET = DEFAULT_ADDRESS
 
 
 def target_of(text: str) -> str:
-    """The target, unchanged, if it is host:port with a port other than 0. Raises NoAddress."""
-    if Address.parse(text).port == 0:
+    """The target, unchanged, if it is a socket, or has a port other than 0. Raises NoAddress."""
+    address = Address.parse(text)
+    if address.port == 0 and not address.path:
         raise NoAddress(text)
     return text
 

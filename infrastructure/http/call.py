@@ -32,9 +32,16 @@ class HttpCall:
     """
 
     def __init__(
-        self, headers: Iterable[tuple[bytes, bytes]], peer: str, timeout: float | None
+        self,
+        headers: Iterable[tuple[bytes, bytes]],
+        peer: str,
+        timeout: float | None,
+        identities: Sequence[str] = (),
     ) -> None:
-        """`timeout` is in seconds from now; None if the client gave none."""
+        """`timeout` is in seconds from now; None if the client gave none.
+
+        `identities` are the names in the client's verified certificate.
+        """
         self._loop = asyncio.get_running_loop()
         self._outcome: asyncio.Future[Outcome] = self._loop.create_future()
         self._leave: Callable[[], object] | None = None
@@ -42,7 +49,7 @@ class HttpCall:
         self.metadata: Metadata = [pair for header in headers if (pair := _pair(*header))]
         self.deadline = time.monotonic() + (FAR_OFF if timeout is None else timeout)
         self.peer = peer
-        self.identities: Sequence[str] = ()
+        self.identities = identities
 
     def answer(self, message: bytes, trailing: Metadata = ()) -> None:
         """See Call.answer."""

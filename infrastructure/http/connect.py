@@ -23,6 +23,7 @@ from starlette.responses import Response
 
 from infrastructure.contract import DETAILS_KEY
 from infrastructure.http.call import HttpCall, Outcome, header_pairs
+from infrastructure.http.certificates import NAMES
 from infrastructure.wire.calls import Method
 
 JSON = "application/json"
@@ -125,7 +126,7 @@ async def _called(
 ) -> Outcome:
     client = request.client
     peer = f"http:{client.host}:{client.port}" if client else "http:unix"
-    call = HttpCall(request.headers.raw, peer, seconds)
+    call = HttpCall(request.headers.raw, peer, seconds, request.scope["state"].get(NAMES, ()))
     disconnected = asyncio.ensure_future(request.receive())
     try:
         method(message, call)

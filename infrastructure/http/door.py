@@ -1,14 +1,14 @@
 """Opens the HTTP door on its address, and closes it."""
 
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-
-from google.protobuf.descriptor import ServiceDescriptor
+from pathlib import Path
 
 from infrastructure.address import Address
 from infrastructure.http.server import Checks, HttpServer, application
-from infrastructure.wire.calls import Method
+from infrastructure.identity.tls import TlsFiles
+from infrastructure.rpc.served import Served
 
 _BACKLOG = 1024  # connections that wait to be accepted
 _CUT_OFF = 1.0  # seconds that requests in flight have to finish when the door closes
@@ -27,28 +27,37 @@ class DoorAddressInUse(Exception):
 @contextmanager
 def opened(
     address: Address,
-    services: Sequence[ServiceDescriptor],
-    methods: Mapping[str, Method],
+    served: Served,
     checks: Checks,
+    tls: TlsFiles | None,
     *,
     shares_port: bool,
 ) -> Iterator[HttpServer]:
-    """Serves the methods, which are by full name, over HTTP until the block ends.
+    """Serves the unary methods over HTTP until the block ends, encrypted if there is `tls`.
 
     With `shares_port`, several processes may serve one port. Raises DoorAddressInUse.
     """
-    family = socket.AF_INET6 if address.is_ipv6 else socket.AF_INET
     try:
-        listening = socket.create_server(
-            (address.host, address.port),
-            family=family,
-            backlog=_BACKLOG,
-            reuse_port=shares_port,
-        )
+        listening = _listening(address, shares_port=shares_port)
     except OSError as refused:
         raise DoorAddressInUse(address, refused) from refused
-    server = HttpServer(application(services, methods, checks), listening)
+    server = HttpServer(application(served, checks), listening, tls)
     try:
         yield server
     finally:
         server.close(_CUT_OFF)
+
+
+def _listening(address: Address, *, shares_port: bool) -> socket.socket:
+    """Raises OSError."""
+    if address.path:
+        if Path(address.path).is_socket():
+            Path(address.path).unlink()  # Of a server that has ended: the start has looked.
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listening.bind(address.path)
+        listening.listen(_BACKLOG)
+        return listening
+    family = socket.AF_INET6 if address.is_ipv6 else socket.AF_INET
+    return socket.create_server(
+        (address.host, address.port), family=family, backlog=_BACKLOG, reuse_port=shares_port
+    )

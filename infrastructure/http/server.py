@@ -1,18 +1,19 @@
 """The HTTP door: methods by Connect's protocol, and what probes ask. On a thread of its own."""
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from threading import Thread
 
 import uvicorn
-from google.protobuf.descriptor import ServiceDescriptor
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infrastructure.http.certificates import PeerNames, context
 from infrastructure.http.connect import Connect, routes
-from infrastructure.wire.calls import Method
+from infrastructure.identity.tls import TlsFiles
+from infrastructure.rpc.served import Served
 
 _KEEP_ALIVE = 75  # seconds that an idle connection stays open
 
@@ -20,10 +21,8 @@ Checks = Mapping[str, Callable[[], bool]]
 """What readiness depends on, each by a name that an operator understands."""
 
 
-def application(
-    services: Sequence[ServiceDescriptor], methods: Mapping[str, Method], checks: Checks
-) -> Starlette:
-    """The door as an ASGI application. `methods` are by full name."""
+def application(served: Served, checks: Checks) -> Starlette:
+    """The door as an ASGI application."""
 
     def alive(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -33,7 +32,7 @@ def application(
         answer = {"status": "not ready" if failing else "ready", "failing": failing}
         return JSONResponse(answer, 503 if failing else 200)
 
-    connect = Connect(routes(services, methods))
+    connect = Connect(routes(served.services, served.methods))
     return Starlette(
         routes=[
             Route("/livez", alive),
@@ -46,10 +45,13 @@ def application(
 class HttpServer:
     """Serves an application on a socket that already listens, until it is closed."""
 
-    def __init__(self, app: Starlette, listening: socket.socket) -> None:
-        """Starts the thread."""
+    def __init__(
+        self, app: Starlette, listening: socket.socket, tls: TlsFiles | None = None
+    ) -> None:
+        """Starts the thread. Connections are encrypted if there is `tls`."""
         config = uvicorn.Config(
             app,
+            http=PeerNames,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -58,7 +60,10 @@ class HttpServer:
             ws="none",
             timeout_keep_alive=_KEEP_ALIVE,
         )
-        self.port: int = listening.getsockname()[1]
+        if tls is not None:
+            config.load()
+            config.ssl = context(tls)
+        self.port: int = 0 if listening.family is socket.AF_UNIX else listening.getsockname()[1]
         self._server = uvicorn.Server(config)
         self._thread = Thread(
             target=self._server.run, kwargs={"sockets": [listening]}, name="http", daemon=True

@@ -61,14 +61,14 @@ class KeyFile:
         if now < self._look_at:
             return self._set
         self._look_at = now + self._look_every
-        stamp = stamp(self._path)
-        if stamp != self._seen:
+        seen = stamp(self._path)
+        if seen != self._seen:
             with self._reading:
-                self._read_again(stamp)
+                self._read_again(seen)
         return self._set
 
-    def _read_again(self, stamp: tuple[int, ...]) -> None:
-        if stamp == self._seen:
+    def _read_again(self, seen: tuple[int, ...]) -> None:
+        if seen == self._seen:
             return  # Another thread has read it meanwhile.
         try:
             self._set = KeySet(read_keys(self._path), self._set.generation + 1)
@@ -76,7 +76,7 @@ class KeyFile:
             _log.error("keys unusable, the ones before stay", reason=str(refused))
         else:
             _log.info("keys read again", keys=len(self._set.keys))
-        self._seen = stamp
+        self._seen = seen
 
 
 def algorithms_of(key: Key) -> Sequence[str]:

@@ -45,7 +45,7 @@ class TlsFiles:
         self._pem = self._read()
 
     def current(self) -> Pem:
-        """The content as it was when the files were last looked at: the same object if unchanged."""
+        """The content when the files were last looked at: the same object if it is unchanged."""
         now = monotonic()
         if now >= self._look_at:
             with self._reading:

@@ -21,6 +21,7 @@ from infrastructure.readmodel.refolding import fold_names_again
 from infrastructure.rpc.server import AddressInUse
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
+from infrastructure.wiring import access
 from infrastructure.wiring.service import Running
 from infrastructure.wiring.store import CONNECTIONS_A_WORKER
 
@@ -31,20 +32,25 @@ REFUSALS = (
     DoorAddressInUse,
     DatabaseUnusable,
     SchemaMismatch,
+    *access.REFUSALS,
 )
 """Errors that end a start; the text of each explains what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A service that is ready, and its addresses; `http` is None if HTTP is not served.
+    """A service that is ready, and its addresses.
 
-    `data_dir` is None unless the database is the embedded one. `log` is the folder of the log of
-    checkpoints, None if none is kept.
+    `internal` is None if the public door has all methods, `http` if HTTP is not served. `auth` and
+    `encrypted` are as they are set. `data_dir` is None unless the database is the embedded one.
+    `log` is the folder of the log of checkpoints, None if none is kept.
     """
 
     address: str
+    internal: str | None
     http: str | None
+    auth: str
+    encrypted: bool
     database: str
     data_dir: Path | None
     log: Path | None
@@ -58,7 +64,9 @@ def serve(settings: Settings, events: Events, announce: Callable[[Serving], None
     """
     with StopSignals() as stop, suppress(Stopped):
         stop.interrupt_start()
-        port.check(settings.listen)  # Before a database starts in vain, too.
+        for address, flag in _addresses(settings):  # Before a database starts in vain, too.
+            port.check(address, flag)
+        access.check(settings)
         load(settings.catalogue)
         connections = settings.workers * CONNECTIONS_A_WORKER
         with database(settings, events, connections=connections) as found:
@@ -91,9 +99,15 @@ def _alone(
     stop: StopSignals,
 ) -> None:
     def started(running: Running) -> None:
-        address = _with_port(settings.listen, running.port)
-        http = settings.http_listen and _with_port(settings.http_listen, running.http_port or 0)
-        announce(Serving(address, http, found.description, found.data_dir, _log(settings), 1))
+        announce(
+            _serving(
+                settings,
+                found,
+                _with_port(settings.listen, running.port),
+                _with_port(settings.internal_listen, running.internal_port),
+                _with_port(settings.http_listen, running.http_port),
+            )
+        )
 
     serve_alone(settings, found.dsn, events, started, stop)
 
@@ -103,8 +117,34 @@ def _log(settings: Settings) -> Path | None:
     return logs.root if logs else None
 
 
-def _with_port(address: str, number: int) -> str:
-    return str(Address(Address.parse(address).host, number))
+def _serving(
+    settings: Settings, found: Database, address: str | None, internal: str | None, http: str | None
+) -> Serving:
+    return Serving(
+        address or settings.listen,
+        internal,
+        http,
+        settings.auth,
+        settings.tls_cert is not None,
+        found.description,
+        found.data_dir,
+        _log(settings),
+        settings.workers,
+    )
+
+
+def _addresses(settings: Settings) -> list[tuple[str, str]]:
+    """The addresses to listen on, each with its flag."""
+    wanted = (
+        (settings.listen, "--listen"),
+        (settings.internal_listen, "--internal-listen"),
+        (settings.http_listen, "--http-listen"),
+    )
+    return [(address, flag) for address, flag in wanted if address is not None]
+
+
+def _with_port(address: str | None, number: int | None) -> str | None:
+    return address and str(Address.parse(address).at(number or 0))
 
 
 def _among_workers(
@@ -115,10 +155,15 @@ def _among_workers(
     stop: StopSignals,
 ) -> None:
     with ExitStack() as stack:
-        address = stack.enter_context(port.reserved(settings.listen))
-        http = settings.http_listen and stack.enter_context(port.reserved(settings.http_listen))
-        serving = Serving(
-            address, http, found.description, found.data_dir, _log(settings), settings.workers
+        found_at = {
+            flag: stack.enter_context(port.reserved(address, flag))
+            for address, flag in _addresses(settings)
+        }
+        listen, internal, http = map(
+            found_at.get, ("--listen", "--internal-listen", "--http-listen")
         )
-        shared = settings.model_copy(update={"listen": address, "http_listen": http})
+        serving = _serving(settings, found, listen, internal, http)
+        shared = settings.model_copy(
+            update={"listen": listen, "internal_listen": internal, "http_listen": http}
+        )
         Supervisor(shared, found.dsn, events, lambda: announce(serving), stop).run()

@@ -1,5 +1,7 @@
 """TLS of a gRPC server, whose certificate may change while it serves."""
 
+from typing import Any
+
 import grpc
 
 from infrastructure.identity.tls import Pem, TlsFiles
@@ -20,8 +22,9 @@ def credentials(files: TlsFiles, *, requires_client: bool) -> grpc.ServerCredent
         used = current
         return _configuration(current)
 
+    fetcher: Any = changed  # None means no change, which the library's types leave out.
     return grpc.dynamic_ssl_server_credentials(
-        _configuration(used), changed, require_client_authentication=requires_client
+        _configuration(used), fetcher, require_client_authentication=requires_client
     )
 
 

@@ -48,13 +48,18 @@ class Server:
         )
         self._wire: Wire | None = None
 
-    def start(self, address: str, served: Served) -> int:
+    def start(
+        self, address: str, served: Served, encryption: grpc.ServerCredentials | None = None
+    ) -> int:
         """Serves methods and streams on an address, and returns its port.
 
-        Raises AddressInUse.
+        Without `encryption`, the connections are plain. Raises AddressInUse.
         """
         try:
-            port = self._server.add_insecure_port(address)
+            if encryption is None:
+                port = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, encryption)
         except RuntimeError as taken:
             raise AddressInUse(address) from taken
         reflection = _reflection(served.services)

@@ -14,6 +14,10 @@ import grpc
 Metadata = Sequence[tuple[str, str | bytes]]
 """Keys and values as they travel beside a message; values of keys that end in -bin are bytes."""
 
+NAMES = ("peer_uri", "peer_dns")
+"""The properties of a connection, as gRPC names them, that hold a client's names: of its
+certificate's subject alternative names, and never of its common name, which authorities neglect."""
+
 
 class Call(Protocol):
     """One call, until it is answered. Answering is safe from any thread, and happens once."""
@@ -35,7 +39,7 @@ class Call(Protocol):
 
     @property
     def identities(self) -> Sequence[str]:
-        """The names in the client's verified certificate; empty without one."""
+        """The names in the client's verified certificate (SAN: URI, DNS); empty without one."""
         ...
 
     def answer(self, message: bytes, trailing: Metadata = ()) -> None:

@@ -17,6 +17,7 @@ import structlog
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # noqa: TID251 - no types; the seam
 
 from infrastructure.wire.calls import (
+    NAMES,
     LateMessage,
     Metadata,
     Method,
@@ -178,7 +179,8 @@ class _Call:
     @property
     def identities(self) -> Sequence[str]:
         """See calls.Call."""
-        return [name.decode() for name in cygrpc.peer_identities(self._call) or ()]
+        found = cygrpc.auth_context(self._call)
+        return [name.decode() for kind in NAMES for name in found.get(kind.encode(), ())]
 
     def answer(self, message: bytes, trailing: Metadata = ()) -> None:
         """See calls.Call."""

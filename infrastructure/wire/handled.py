@@ -16,6 +16,7 @@ import grpc
 import structlog
 
 from infrastructure.wire.calls import (
+    NAMES,
     LateMessage,
     Metadata,
     Method,
@@ -146,7 +147,8 @@ class _Call:
     @property
     def identities(self) -> Sequence[str]:
         """See calls.Call."""
-        return [name.decode() for name in self._context.peer_identities() or ()]
+        found = self._context.auth_context()
+        return [name.decode() for kind in NAMES for name in found.get(kind, ())]
 
     def answer(self, message: bytes, trailing: Metadata = ()) -> None:
         """See calls.Call."""

@@ -1,43 +1,74 @@
-"""Where calls come in: the methods over gRPC, readiness beside them, the same methods over HTTP."""
+"""Where calls come in: the methods over gRPC at one or two doors, and the same over HTTP."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from secrets import token_bytes
+
+from grpc import ServerCredentials
 
 from application.identifiers import RANDOM_BYTES, workflow_id
 from infrastructure.address import Address
 from infrastructure.catalogue.loading import load
 from infrastructure.eventstore.probe import Probe
 from infrastructure.http.door import opened
-from infrastructure.rpc.dispatch import answerers
+from infrastructure.identity.tls import TlsFiles
+from infrastructure.rpc.encryption import credentials
 from infrastructure.rpc.gate import Gate
-from infrastructure.rpc.guard import Guard, guarded
+from infrastructure.rpc.guard import Guard
 from infrastructure.rpc.health import Health, Obstacle, Readiness
 from infrastructure.rpc.method import Surroundings
 from infrastructure.rpc.served import Served
 from infrastructure.rpc.server import Server
-from infrastructure.rpc.stream import Source, guarded_streams
-from infrastructure.rpc.workflows import methods as workflows
 from infrastructure.settings import Settings
 from infrastructure.telemetry.observer import Observer
-from infrastructure.wire.calls import Method, StreamMethod
 from infrastructure.wire.limits import Limits
+from infrastructure.wiring.access import identification
 from infrastructure.wiring.clock import now
-from infrastructure.wiring.lanes import Lanes, entrances
+from infrastructure.wiring.lanes import Lanes
+from infrastructure.wiring.services import served
 from infrastructure.wiring.stop import End, stop
 from infrastructure.wiring.store import Store
 
-TABLES = (workflows.TABLE,)
-"""The tables of all services."""
+
+class Servers:
+    """The gRPC servers: one for the public door, and one for the internal door if that has one."""
+
+    def __init__(self, settings: Settings, health: Health, *, shares_port: bool) -> None:
+        """With `shares_port`, processes may share the ports."""
+
+        def server() -> Server:
+            return Server(settings.wire, health, wire_limits(settings), shares_port=shares_port)
+
+        self.public = server()
+        self.internal = server() if settings.internal_listen else None
+
+    @property
+    def all(self) -> list[Server]:
+        """The servers that there are."""
+        return [self.public, self.internal] if self.internal else [self.public]
+
+    @property
+    def alive(self) -> bool:
+        """Whether the threads of all do their work."""
+        return all(server.alive for server in self.all)
+
+    def close(self) -> None:
+        """Ends the threads. See Server.close."""
+        for server in self.all:
+            server.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Methods:
-    """The guarded methods, and the port on which gRPC serves them."""
+    """The guarded methods of the public door, and the ports on which gRPC serves.
+
+    `internal_port` is None if the public door has all methods.
+    """
 
     served: Served
     port: int
+    internal_port: int | None
 
 
 @contextmanager
@@ -46,25 +77,36 @@ def opened_methods(
     store: Store,
     lanes: Lanes,
     health: Health,
-    server: Server,
+    servers: Servers,
+    tls: TlsFiles | None,
     observer: Observer,
     end: End,
 ) -> Iterator[Methods]:
-    """The methods on their address, behind the gate; readiness beside them.
+    """The methods on their addresses, behind the gate; readiness beside them.
 
     They are stopped when the block ends. Raises AddressInUse.
     """
-    readiness = Readiness(health, lambda: _obstacle(server, lanes, store.probe), end.events)
+    readiness = Readiness(health, lambda: _obstacle(servers, lanes, store.probe), end.events)
     gate = Gate()
     surroundings = Surroundings(
         now, _new_id, settings.terminate_at_threshold, load(settings.catalogue)
     )
-    served = _served(lanes, {}, surroundings, Guard(gate, observer))
+    guard = Guard(gate, observer, identification(settings, lanes.checks))
+    every = served(lanes, {}, surroundings, guard)
+    at_public = every.public if servers.internal else every
+    internal_port = None
     with ExitStack() as stack:
         stack.callback(readiness.stop)
-        port = server.start(settings.listen, served)
-        stack.callback(stop, server, gate, health, end)
-        yield Methods(served, port)
+        if servers.internal is not None and settings.internal_listen is not None:
+            encryption = _encryption(tls, requires_client="mtls" in settings.auth)
+            internal_port = servers.internal.start(settings.internal_listen, every, encryption)
+            stack.callback(servers.internal.stop, 0)
+        encryption = _encryption(tls, requires_client=settings.auth == "mtls")
+        port = servers.public.start(settings.listen, at_public, encryption)
+        stack.pop_all()
+        stack.callback(readiness.stop)
+        stack.callback(stop, servers.all, gate, health, end)
+        yield Methods(at_public, port, internal_port)
 
 
 @contextmanager
@@ -73,10 +115,11 @@ def opened_http(
     served: Served,
     lanes: Lanes,
     health: Health,
+    tls: TlsFiles | None,
     *,
     shares_port: bool,
 ) -> Iterator[int | None]:
-    """The same methods over HTTP, if that has an address. Yields the port.
+    """The methods of the public door over HTTP, if that has an address. Yields the port.
 
     Raises DoorAddressInUse.
     """
@@ -85,25 +128,8 @@ def opened_http(
         return
     checks = {"threads": lambda: lanes.alive, "service": lambda: health.serving}
     address = Address.parse(settings.http_listen)
-    with opened(address, served.services, served.methods, checks, shares_port=shares_port) as door:
+    with opened(address, served, checks, tls, shares_port=shares_port) as door:
         yield door.port
-
-
-def _served(
-    lanes: Lanes,
-    sources: Mapping[str, Mapping[str, Source]],
-    surroundings: Surroundings,
-    guard: Guard,
-) -> Served:
-    """All services behind their guard. `sources` are those of streams, by service and method."""
-    ways = entrances(lanes)
-    methods: dict[str, Method] = {}
-    streams: dict[str, StreamMethod] = {}
-    for table in TABLES:
-        unary = answerers(table.methods, ways, lanes.checks, surroundings)
-        methods |= guarded(table.name, unary, table.rules(), guard)
-        streams |= guarded_streams(table, sources.get(table.name, {}), surroundings, guard)
-    return Served([table.descriptor for table in TABLES], methods, streams)
 
 
 def wire_limits(settings: Settings) -> Limits:
@@ -120,8 +146,12 @@ def wire_limits(settings: Settings) -> Limits:
     )
 
 
-def _obstacle(server: Server, lanes: Lanes, probe: Probe) -> Obstacle | None:
-    if not (server.alive and lanes.alive):
+def _encryption(tls: TlsFiles | None, *, requires_client: bool) -> ServerCredentials | None:
+    return None if tls is None else credentials(tls, requires_client=requires_client)
+
+
+def _obstacle(servers: Servers, lanes: Lanes, probe: Probe) -> Obstacle | None:
+    if not (servers.alive and lanes.alive):
         return Obstacle("a thread of the service ended", lasting=True)
     refused = probe.obstacle()
     return Obstacle(refused.why, refused.lasting) if refused else None

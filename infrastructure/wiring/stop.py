@@ -1,6 +1,7 @@
 """How the service stops: calls in flight finish, new ones are refused in words, then it ends."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
 
@@ -24,8 +25,8 @@ class End:
     hurried: Event
 
 
-def stop(server: Server, gate: Gate, health: Health, end: End) -> None:
-    """Tells health, refuses new calls, waits for those in flight, then stops the server.
+def stop(servers: Sequence[Server], gate: Gate, health: Health, end: End) -> None:
+    """Tells health, refuses new calls, waits for those in flight, then stops the servers.
 
     Raises StopFailed if calls do not end even when they are cancelled.
     """
@@ -43,4 +44,5 @@ def stop(server: Server, gate: Gate, health: Health, end: End) -> None:
     while gate.turned_away > turned_away and time.monotonic() < patient_until:
         turned_away = gate.turned_away
         time.sleep(LAST_WORDS)
-    server.stop(CUT_OFF)
+    for server in servers:
+        server.stop(CUT_OFF)

@@ -41,7 +41,10 @@ def service(dsn: str, *flags: str, program: Path = _WORKFLOWS) -> Iterator[Serve
     Workflows stay active at their failure maximum, so that calls can be repeated.
     """
     command = [str(program), "serve", "--listen", "127.0.0.1:0", "--database-url", dsn]
-    settings = {"WORKFLOWS_TERMINATE_AT_THRESHOLD": "false"}
+    settings = {
+        "WORKFLOWS_TERMINATE_AT_THRESHOLD": "false",
+        "WORKFLOWS_HTTP_LISTEN": "127.0.0.1:0",
+    }
     with _started("the service", [*command, "--json", *flags], settings) as server:
         yield server
 

@@ -34,7 +34,7 @@ class Start:
             [COMMAND, "serve", "--listen", "127.0.0.1:0", "--data-dir", data_dir, *flags],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=clean,
+            env=clean | {"WORKFLOWS_HTTP_LISTEN": "off"},
         )
         self.said = b""
 

@@ -18,6 +18,7 @@ from infrastructure.contract import SERVICE
 from infrastructure.http.connect import HTTP_STATUS, MAX_BODY
 from infrastructure.http.server import HttpServer, application
 from infrastructure.rpc.errors import refusal_of
+from infrastructure.rpc.served import Served
 from infrastructure.wire.calls import Call
 
 NAME = SERVICE.full_name
@@ -71,7 +72,8 @@ def door(methods: Methods, checks: dict[str, bool]) -> Iterator[httpx.Client]:
     }
     listening = socket.create_server(("127.0.0.1", 0))
     app = application(
-        [SERVICE], served, {name: partial(checks.__getitem__, name) for name in checks}
+        Served([SERVICE], served),
+        {name: partial(checks.__getitem__, name) for name in checks},
     )
     server = HttpServer(app, listening)
     host, port = listening.getsockname()

@@ -37,8 +37,20 @@ def test_without_any_setting_it_serves_on_the_port_that_clients_know() -> None:
 
 def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {
+        "auth": "jwt,mtls",
+        "insecure_listen_anywhere": "true",
         "listen": "[::1]:7",
+        "internal_listen": "unix:/run/workflows",
         "http_listen": "[::1]:8",
+        "tls_cert": "cert.pem",
+        "tls_key": "key.pem",
+        "tls_client_ca": "ca.pem",
+        "jwt_keys": "keys.json",
+        "jwt_issuers": "one, two",
+        "jwt_audiences": "three",
+        "jwt_role_claim": "https://example.org/role",
+        "jwt_roles": '{"admin": "service"}',
+        "mtls_roles": '{"spiffe://example/billing": "service"}',
         "database_url": "postgresql:///elsewhere",
         "data_dir": "elsewhere",
         "migrate": "false",
@@ -87,7 +99,7 @@ def test_loopback_addresses_are_accepted(listen: str) -> None:
 )
 def test_addresses_that_others_can_reach_are_refused_with_a_way_out(listen: str) -> None:
     said = complaint(listen=listen)
-    assert "no authentication yet" in said
+    assert "there is no authentication" in said
     assert "127.0.0.1" in said
 
 

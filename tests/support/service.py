@@ -18,6 +18,7 @@ from tests.support.client import Client
 COMMAND = Path(sys.executable).with_name("workflows")
 ANNOUNCED_WITHIN = 120.0  # seconds: patience with a slow machine, not an expectation
 STOPPED_WITHIN = 60.0
+_KEPT = ("WORKFLOWS_WIRE", "WORKFLOWS_HTTP_LISTEN")
 
 
 class NotStarted(Exception):
@@ -152,10 +153,10 @@ def _with_any_port(flags: tuple[str, ...]) -> tuple[str, ...]:
 def _clean_environment() -> Mapping[str, str]:
     """The environment without settings of the service that a developer may have made.
 
-    WORKFLOWS_WIRE stays: it selects the body of the wire for the whole suite.
+    Two stay for the whole suite: the body of the wire, and the HTTP door, which is off.
     """
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith("WORKFLOWS_") or name == "WORKFLOWS_WIRE"
+        if not name.startswith("WORKFLOWS_") or name in _KEPT
     }
