@@ -14,6 +14,7 @@ from infrastructure.postgres.owners import Owner
 from infrastructure.postgres.programs import copy_programs, installed, open_to_all
 from infrastructure.postgres.unusable import DatabaseUnusable
 from tests.environments.conftest import postmasters
+from tests.environments.disks import mounted
 from tests.environments.users import IS_ROOT, ServiceOfUser, needs_root
 from tests.support.database import value
 from tests.support.service import COMMAND, NotStarted
@@ -90,22 +91,13 @@ def test_a_file(folder: Path) -> None:
 @pytest.fixture
 def small_disk(folder: Path) -> Iterator[Path]:
     """A disk on which no cluster has room."""
-    yield from _mounted(folder / "disk", "size=8m")
+    yield from mounted(folder / "disk", "size=8m")
 
 
 @pytest.fixture
 def read_only_disk(folder: Path) -> Iterator[Path]:
     """A disk that cannot be written to."""
-    yield from _mounted(folder / "disk", "size=1m,ro")
-
-
-def _mounted(at: Path, options: str) -> Iterator[Path]:
-    at.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"mode=700,{options}", "none", str(at)]
-    if not IS_ROOT or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("this user cannot mount a disk here")
-    yield at
-    subprocess.run(["umount", str(at)], check=True)
+    yield from mounted(folder / "disk", "size=1m,ro")
 
 
 def test_a_full_disk(small_disk: Path) -> None:
