@@ -14,10 +14,9 @@ from tempfile import mkdtemp
 
 from infrastructure.postgres.owners import (
     Owner,
-    any_account,
     check_rights,
     give_all,
-    has_account,
+    maker_for,
     server_owner,
 )
 from infrastructure.postgres.programs import (
@@ -157,7 +156,7 @@ class DataDirectory:
         new = Path(mkdtemp(prefix=_NEW, dir=self.path))
         try:
             owner = server_owner(self.keeper)
-            maker = owner if has_account(owner.uid) or os.geteuid() != 0 else any_account()
+            maker = maker_for(owner)
             check_rights(owner, maker)
             os.chown(new, *maker)
             _initialize(Programs(root, maker), new, self.path, self._password(), lock)

@@ -72,6 +72,22 @@ def any_account() -> Owner:
     return Owner(chosen.pw_uid, chosen.pw_gid)
 
 
+def maker_for(owner: Owner) -> Owner:
+    """The user that makes a cluster for its owner: initdb insists on an account.
+
+    Raises DatabaseUnusable if there is no such user.
+    """
+    if has_account(owner.uid):
+        return owner
+    if os.geteuid() == 0:
+        return any_account()
+    raise DatabaseUnusable(
+        f"PostgreSQL makes a new database for a user with an account only, and the uid {owner.uid}"
+        f" has none here. Give it one (in /etc/passwd: workflows:x:{owner.uid}:{owner.gid}::/:),"
+        " start as another user, or use a PostgreSQL elsewhere: --database-url"
+    )
+
+
 def check_rights(*owners: Owner) -> None:
     """Raises DatabaseUnusable if this user may not act as one of these."""
     for owner in owners:

@@ -50,15 +50,21 @@ class ServiceOfRoot(Service):
 class ServiceOfUser(Service):
     """A service that a user starts who is not root."""
 
-    owner = nobody()[0]
+    owner, group = nobody()
 
     def __init__(self, *flags: str, **environment: str) -> None:
         """Skips the test if that user cannot run this Python and this project."""
         if IS_ROOT:
-            self.command = [*as_user(*nobody()), _python_for_all(), "-c", _RUN]
+            self.command = [*as_user(self.owner, self.group), _python_for_all(), "-c", _RUN]
             path = os.pathsep.join(map(str, (_packages(), PROJECT, PROJECT / "proto")))
             environment = {"PYTHONPATH": path} | environment
         super().__init__(*flags, **environment)
+
+
+class ServiceWithoutAccount(ServiceOfUser):
+    """A service whose user is a number alone, as platforms for containers assign it."""
+
+    owner, group = 1_000_770_000, 0
 
 
 def starters() -> list[type[Service]]:
