@@ -4,11 +4,13 @@ The ledger holds keyed digests only. Without the secret of the database, nobody 
 the key or the content from them, or test a guess.
 """
 
-import hmac
+from hashlib import blake2b
 
 from application.ports import LedgerEntry, LedgerKey, Stream
 from domain.commands import Command, CreateWorkflow, IncrementFailures, UpdateWorkflow
 from domain.errors import IdempotencyKeyReused, WorkflowNotFound
+
+DIGEST_BYTES = 32
 
 
 class LedgerDigests:
@@ -18,8 +20,11 @@ class LedgerDigests:
     """
 
     def __init__(self, secret: bytes) -> None:
-        """`secret` is shared by all processes on one database, and must never change."""
-        self._secret = secret
+        """`secret` is shared by all processes on one database, and must never change.
+
+        It has at most 64 bytes.
+        """
+        self._keyed = blake2b(key=secret, digest_size=DIGEST_BYTES)
 
     def key(self, command: Command) -> LedgerKey | None:
         """The key under which a command happens once, or None if it has none.
@@ -58,7 +63,9 @@ class LedgerDigests:
         return self._digest(command.id)
 
     def _digest(self, *parts: object) -> bytes:
-        return hmac.digest(self._secret, "\0".join(map(str, parts)).encode(), "sha256")
+        digest = self._keyed.copy()  # A quarter of the time of an HMAC.
+        digest.update("\0".join(map(str, parts)).encode())
+        return digest.digest()
 
 
 def idempotency_key(command: Command) -> str:

@@ -1,6 +1,6 @@
 """Events: as they are decided, as they are stored, and the feed in which they stand."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from domain.events import WorkflowEvent
@@ -23,9 +23,14 @@ class Feed:
 
     epoch: int
     number: int = 0
+    text: str = field(init=False, repr=False, compare=False)
+    """The feed as it is written."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", f"{self.number}/{self.epoch}")
 
     def __str__(self) -> str:
-        return f"{self.number}/{self.epoch}"
+        return self.text
 
 
 NO_FEED = Feed(0)

@@ -25,25 +25,23 @@ def parameters(changes: Sequence[Change], now: datetime) -> Parameters:
     restored: list[str] = []
     for change in changes:
         before = len(events.records)
-        digest = events.record(change)
-        if change.events:
-            place = {
-                "offset": len(events.records),
-                "version": change.version,
-                "digest": digest.hex(),
-            }
-            if change.base is None:
-                new.append(new_row(change) | place | {"first": before + 1})
-            elif change.base.rebuilt:
+        base, digest = change.base, events.record(change)
+        rebuilt = base is not None and base.rebuilt
+        if change.events or rebuilt:
+            row = new_row(change) if base is None or rebuilt else moved_row(change, base)
+            row["version"] = change.version
+            row["digest"] = digest.hex()
+            if base is None:
+                row["first"] = before + 1
+            if change.events:
+                row["offset"] = len(events.records)
+            elif base is not None:
+                row["position"] = base.position
+            (new if base is None or rebuilt else moved).append(row)
+            if rebuilt:
                 restored.append(change.workflow_id)
-                new.append(new_row(change) | place)
-            else:
-                moved.append(moved_row(change, change.base) | place)
-        elif change.base and change.base.rebuilt:
-            restored.append(change.workflow_id)
-            stands = {"position": change.base.position, "version": change.version}
-            new.append(new_row(change) | stands | {"digest": digest.hex()})
-        entries += _entries(change, before)
+        if change.ledger:
+            entries += _entries(change, before)
     return (
         array_of(change.workflow_id for change in changes),
         array_of(str(change.base_version) for change in changes),
@@ -68,7 +66,7 @@ class _Events:
         self.records: list[Record] = []
         self.stored: list[bytes] = []
         self._length = 0
-        self._now = now
+        self._moment = stored_form.moment_of(now)
         # One call for all salts: a call costs more than its bytes.
         self._salts = secrets.token_bytes(stored_form.SALT_BYTES * count)
 
@@ -79,7 +77,7 @@ class _Events:
             at = stored_form.SALT_BYTES * len(self.records)
             salt = self._salts[at : at + stored_form.SALT_BYTES]
             content = stored_form.content_of(new)
-            state = stored_form.state_of(content, salt, digest, self._now)
+            state = stored_form.state_of(content, salt, digest, self._moment)
             digest = stored_form.digest(state)
             self.records.append(
                 {

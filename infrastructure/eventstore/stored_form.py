@@ -42,7 +42,7 @@ class _State(BaseModel):
 def content_of(new: NewEvent) -> bytes:
     """The content of an event. Empty fields are left out."""
     origin = new.origin
-    content = {"actor": origin.actor, "request_id": origin.request_id}
+    content: dict[str, object] = {"actor": origin.actor, "request_id": origin.request_id}
     if origin.acted_for:
         content["acted_for"] = origin.acted_for
     if origin.method:
@@ -51,22 +51,27 @@ def content_of(new: NewEvent) -> bytes:
         content["trace_id"] = origin.trace_id
     if new.idempotency_key:
         content["idempotency_key"] = new.idempotency_key
-    whole: dict[str, object] = {**content, "event": new.event}
+    content["event"] = new.event
     if new.policy:
-        whole["policy"] = new.policy
-        whole["preceding_version"] = new.preceding_version
-    return orjson.dumps(whole, option=orjson.OPT_UTC_Z)
+        content["policy"] = new.policy
+        content["preceding_version"] = new.preceding_version
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
 
 
-def state_of(content: bytes, salt: bytes, previous: bytes, recorded_at: datetime) -> bytes:
-    """The chained bytes of an event that follows the one with the digest `previous`."""
-    return orjson.dumps(
-        {
-            "previous": previous.hex(),
-            "recorded_at": recorded_at,
-            "content": sha256(salt + content).hexdigest(),
-        },
-        option=orjson.OPT_UTC_Z,
+def moment_of(recorded_at: datetime) -> str:
+    """A moment as `state` holds it, with its quotes: made once for all events of an append."""
+    return orjson.dumps(recorded_at, option=orjson.OPT_UTC_Z).decode()
+
+
+def state_of(content: bytes, salt: bytes, previous: bytes, moment: str) -> bytes:
+    """The chained bytes of an event that follows the one with the digest `previous`.
+
+    `moment` is what `moment_of` returns for the time of recording.
+    """
+    committed = sha256(salt + content).hexdigest()
+    # Digits and a moment need no escapes, so this is JSON, in half the time of an encoder.
+    return (
+        f'{{"previous":"{previous.hex()}","recorded_at":{moment},"content":"{committed}"}}'.encode()
     )
 
 

@@ -38,10 +38,10 @@ class LaneName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a request is converted with: the time, a new id for an owner, settings."""
+    """What a request is converted with: the time, a new id for an owner and a time, settings."""
 
     now: Callable[[], datetime]
-    new_id: Callable[[str], str]
+    new_id: Callable[[str, datetime], str]
     terminate_at_threshold: bool
     catalogue: Catalogue
 

@@ -7,7 +7,7 @@ from secrets import token_bytes
 
 from grpc import ServerCredentials
 
-from application.identifiers import RANDOM_BYTES, workflow_id
+from application.identifiers import NewIds
 from infrastructure.address import Address
 from infrastructure.catalogue.loading import load
 from infrastructure.eventstore.probe import Probe
@@ -89,7 +89,7 @@ def opened_methods(
     readiness = Readiness(health, lambda: _obstacle(servers, lanes, store.probe), end.events)
     gate = Gate()
     surroundings = Surroundings(
-        now, _new_id, settings.terminate_at_threshold, load(settings.catalogue)
+        now, NewIds(token_bytes), settings.terminate_at_threshold, load(settings.catalogue)
     )
     guard = Guard(gate, observer, identification(settings, lanes.checks))
     every = served(lanes, {}, surroundings, guard)
@@ -155,7 +155,3 @@ def _obstacle(servers: Servers, lanes: Lanes, probe: Probe) -> Obstacle | None:
         return Obstacle("a thread of the service ended", lasting=True)
     refused = probe.obstacle()
     return Obstacle(refused.why, refused.lasting) if refused else None
-
-
-def _new_id(user_id: str) -> str:
-    return workflow_id(user_id, now(), token_bytes(RANDOM_BYTES))

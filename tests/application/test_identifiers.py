@@ -8,7 +8,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 from workflows_testing import strategies
 
-from application.identifiers import RANDOM_BYTES, bucket_of, workflow_id
+from application.identifiers import AT_ONCE, RANDOM_BYTES, NewIds, bucket_of, workflow_id
 from domain import fields
 
 NOW = datetime(2026, 11, 25, 12, 0, 0, 123_000, UTC)
@@ -28,9 +28,20 @@ def test_an_id_is_a_uuid_of_version_7_and_ends_in_the_bucket_of_its_owner(
 
 
 def test_ids_of_one_owner_differ() -> None:
-    made = {workflow_id("alice", NOW, token_bytes(RANDOM_BYTES)) for _ in range(1000)}
+    new_id = NewIds(token_bytes)
+    made = {new_id("alice", NOW) for _ in range(1000)}
 
     assert len(made) == 1000
+
+
+def test_each_id_takes_random_bytes_of_its_own() -> None:
+    drawn = [bytes([n]) * RANDOM_BYTES for n in range(AT_ONCE)]
+    draws = iter([b"".join(drawn), bytes(RANDOM_BYTES * AT_ONCE)])
+    new_id = NewIds(lambda size: next(draws)[:size])
+    made = {new_id("alice", NOW) for _ in range(AT_ONCE)}
+
+    assert made == {workflow_id("alice", NOW, each) for each in drawn}
+    assert new_id("alice", NOW) == workflow_id("alice", NOW, bytes(RANDOM_BYTES))
 
 
 @for_all(RANDOMNESS, RANDOMNESS)

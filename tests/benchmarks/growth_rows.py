@@ -83,7 +83,7 @@ def _pair(number: int, user: bytes) -> tuple[bytes, bytes]:
     """An event and its workflow."""
     digits, position = b"%d" % number, _field(_BIGINT.pack(number))
     salt, content = salt_of(number), _CONTENT % {b"user": user, b"number": digits}
-    state = stored_form.state_of(content, salt, b"", MOMENT)
+    state = stored_form.state_of(content, salt, b"", stored_form.moment_of(MOMENT))
     tail = md5(digits, usedforsecurity=False).hexdigest()[:15]
     one = bytes.fromhex(f"{_FIRST_ID + number:012x}7{number % 4096:03x}8{tail}")
     stored = (_field(state), _field(salt), _field(content))

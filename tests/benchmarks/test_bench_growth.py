@@ -33,7 +33,7 @@ def test_loaded_events_and_rows_are_the_services_own(
     for number, *row in loaded:
         recorded = growth_rows.creation(number, growth_rows.owner(number, BIG))
         content, salt = stored_form.content_of(recorded), growth_rows.salt_of(number)
-        state = stored_form.state_of(content, salt, b"", growth_rows.MOMENT)
+        state = stored_form.state_of(content, salt, b"", stored_form.moment_of(growth_rows.MOMENT))
         digest = stored_form.digest(state)
         assert row[:4] == [1, recorded.event.stored_name, state, content]
         assert row[4:10] == [folded(f"Report {number}"), 1, number, number, digest, ROW_SHAPE]

@@ -35,6 +35,7 @@ CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 ORIGINS = st.builds(Origin, *[strategies.keys()] * 5)
 ORIGIN = Origin("gateway", "req-1", "trace-1", "alice@example.com", "UpdateWorkflow")
 RECORDED_AT = datetime(2026, 11, 22, 11, 0, 0, 125000, tzinfo=UTC)
+MOMENT = stored_form.moment_of(RECORDED_AT)
 SALT = bytes(range(32))
 EVERY_FILE = pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.stem)
 
@@ -77,7 +78,7 @@ def read(name: str, state: bytes, salted: tuple[bytes, bytes] | None) -> Recorde
 def stored(new: NewEvent, salt: bytes = SALT, previous: bytes = b"") -> tuple[bytes, bytes]:
     """The state and content of an event."""
     content = stored_form.content_of(new)
-    return stored_form.state_of(content, salt, previous, RECORDED_AT), content
+    return stored_form.state_of(content, salt, previous, MOMENT), content
 
 
 def specimens() -> list[Specimen]:
@@ -309,6 +310,6 @@ def test_a_chain_does_not_verify_once_it_was_tampered_with(tamper: Any) -> None:
 def refuses(name: str, content: object) -> None:
     """A content is refused although the state commits to it."""
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
-    state = stored_form.state_of(raw, SALT, b"", RECORDED_AT)
+    state = stored_form.state_of(raw, SALT, b"", MOMENT)
     with pytest.raises(StoredDataDamaged):
         read(name, state, (SALT, raw))

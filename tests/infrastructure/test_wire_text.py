@@ -16,7 +16,7 @@ from infrastructure.rpc.workflows.methods import METHODS
 from tests.support.given import CATALOGUE, ID, NOW
 
 BAD = b"\xc3("
-SURROUNDINGS = Surroundings(lambda: NOW, lambda _: ID, True, CATALOGUE)
+SURROUNDINGS = Surroundings(lambda: NOW, lambda *_: ID, True, CATALOGUE)
 
 
 def text(number: int, value: bytes) -> bytes:

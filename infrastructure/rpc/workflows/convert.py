@@ -20,8 +20,9 @@ def create(
     request: pb.CreateWorkflowRequest, surroundings: Surroundings
 ) -> commands.CreateWorkflow:
     """A new workflow under a new id."""
+    now = surroundings.now()
     return commands.CreateWorkflow(
-        id=surroundings.new_id(request.user_id),
+        id=surroundings.new_id(request.user_id, now),
         user_id=request.user_id,
         name=request.name,
         payload=request.payload,
@@ -30,7 +31,7 @@ def create(
         max_consecutive_job_failures_allowed=request.max_consecutive_job_failures_allowed,
         log_retention=request.log_retention if request.HasField("log_retention") else None,
         idempotency_key=request.idempotency_key,
-        now=surroundings.now(),
+        now=now,
         catalogue=surroundings.catalogue,
     )
 

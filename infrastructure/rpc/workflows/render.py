@@ -129,7 +129,7 @@ def _written(done: Done) -> Metadata:
     trailing = (
         (VERSION_KEY, str(done.version)),
         (POSITION_KEY, str(done.position)),
-        (FEED_KEY, str(done.feed)),
+        (FEED_KEY, done.feed.text),
     )
     return (*trailing, (REPLAYED_KEY, "true")) if done.replayed else trailing
 
