@@ -117,6 +117,15 @@ class Settings(DoorSettings):
         float, Field(ge=0.5, le=120, description="seconds a new connection has to speak HTTP/2")
     ] = 10.0
 
+    log_calls: Annotated[
+        Literal["all", "failed", "none"],
+        Field(description="which calls leave a line in the log"),
+    ] = "failed"
+    traces: Annotated[
+        str | None,
+        Field(description="URL of an OpenTelemetry collector (OTLP over HTTP); unset: no traces"),
+    ] = None
+
     @field_validator("database_url")
     @classmethod
     def _readable(cls, database_url: SecretStr | None) -> SecretStr | None:

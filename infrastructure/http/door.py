@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infrastructure.address import Address
-from infrastructure.http.server import Checks, HttpServer, application
+from infrastructure.http.server import Checks, HttpServer, Page, application
 from infrastructure.identity.tls import TlsFiles
 from infrastructure.rpc.served import Served
 
@@ -29,6 +29,7 @@ def opened(
     address: Address,
     served: Served,
     checks: Checks,
+    measured: Page,
     tls: TlsFiles | None,
     *,
     shares_port: bool,
@@ -41,7 +42,7 @@ def opened(
         listening = _listening(address, shares_port=shares_port)
     except OSError as refused:
         raise DoorAddressInUse(address, refused) from refused
-    server = HttpServer(application(served, checks), listening, tls)
+    server = HttpServer(application(served, checks, measured), listening, tls)
     try:
         yield server
     finally:

@@ -20,9 +20,12 @@ _KEEP_ALIVE = 75  # seconds that an idle connection stays open
 Checks = Mapping[str, Callable[[], bool]]
 """What readiness depends on, each by a name that an operator understands."""
 
+Page = Callable[[], tuple[bytes, str]]
+"""Makes a page: its content, and its media type."""
 
-def application(served: Served, checks: Checks) -> Starlette:
-    """The door as an ASGI application."""
+
+def application(served: Served, checks: Checks, measured: Page) -> Starlette:
+    """The door as an ASGI application; `measured` is what /metrics shows."""
 
     def alive(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -32,11 +35,16 @@ def application(served: Served, checks: Checks) -> Starlette:
         answer = {"status": "not ready" if failing else "ready", "failing": failing}
         return JSONResponse(answer, 503 if failing else 200)
 
+    def metrics(_: Request) -> Response:
+        content, media_type = measured()
+        return Response(content, headers={"content-type": media_type})
+
     connect = Connect(routes(served.services, served.methods))
     return Starlette(
         routes=[
             Route("/livez", alive),
             Route("/readyz", ready),
+            Route("/metrics", metrics),
             Route("/{service}/{method}", connect.respond, methods=["POST"]),
         ]
     )

@@ -15,6 +15,22 @@ _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}\Z")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 
+def request_id_of(metadata: Metadata) -> str:
+    """The request id that a client chose, marked as such; empty if there is none, or a bad one."""
+    for key, value in metadata:
+        if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):
+            return f"{CLIENTS}{value}"
+    return ""
+
+
+def traceparent_of(metadata: Metadata) -> str:
+    """The W3C trace context of a call; empty if there is none, or a bad one."""
+    for key, value in metadata:
+        if key == "traceparent" and isinstance(value, str) and _TRACEPARENT.match(value):
+            return value
+    return ""
+
+
 class Origins:
     """Finds the origin of each call of one server process."""
 

@@ -28,6 +28,7 @@ class Ticket(Waiter, Generic[S, O]):
     submission: S
     answer: Callable[[O | Exception], None]
     lane: "Lane[S, O]"
+    entered: float
 
     def withdraw(self) -> None:
         """The caller has cancelled: work that still waits is not done; work in progress goes on."""
@@ -83,9 +84,10 @@ class Lane(Generic[S, O]):
         `deadline` is a moment of the monotonic clock. `answer` is called once, with the outcome or
         a refusal, on any thread. It may be called before this method returns. It must not raise.
         """
-        ticket: Ticket[S, O] = Ticket(caller, size, deadline, submission, answer, self)
+        now = monotonic()
+        ticket: Ticket[S, O] = Ticket(caller, size, deadline, submission, answer, self, now)
         with self._deciding:
-            effects = self._batcher.submitted(ticket, monotonic())
+            effects = self._batcher.submitted(ticket, now)
         if effects:
             self._perform(effects)
         return ticket
@@ -131,7 +133,8 @@ class Lane(Generic[S, O]):
 
     def _serve(self, batch: Sequence[Ticket[S, O]]) -> None:
         self._busy_since = started = monotonic()
-        self._observer.batch_taken(self._name, self._batcher.waiting, len(batch))
+        waited = started - batch[0].entered
+        self._observer.batch_taken(self._name, self._batcher.waiting, len(batch), waited)
         self._answer(batch)
         self._busy_since, now = None, monotonic()
         self._observer.batch_finished(self._name, len(batch), now - started)

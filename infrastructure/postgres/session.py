@@ -52,6 +52,7 @@ class Session:
                 raise self._refused
             try:
                 self._connection = connect(self._dsn, keeps_plans=self._keeps_plans)
+                self._watch.opened()
                 self._greet(self._connection)
             except Error as error:
                 refusal = trouble_of(error).refusal(error)
@@ -72,11 +73,14 @@ class Session:
         """
         started = time.monotonic()
         try:
-            return query(self.connection())
+            found = query(self.connection())
         except Error as error:
             trouble = self.trouble(error)
             if not trouble.renew or time.monotonic() - started > AGAIN_WITHIN:
                 raise self._refusal(trouble, error) from error
+        else:
+            self._watch.answered(time.monotonic() - started)
+            return found
         try:
             return query(self.connection())
         except Error as error:
@@ -94,8 +98,7 @@ class Session:
             connection is None or connection.pgconn.transaction_status != TransactionStatus.IDLE
         )
         if broken or trouble.renew:
-            self.close()
-            self._watch.session_lost()
+            self._close(lost=True)
         return trouble
 
     def refusal(self, trouble: Trouble, error: Exception) -> StoreUnavailable:
@@ -121,6 +124,10 @@ class Session:
 
     def close(self) -> None:
         """Closes the connection, if there is one."""
+        self._close(lost=False)
+
+    def _close(self, *, lost: bool) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+            self._watch.closed(lost=lost)

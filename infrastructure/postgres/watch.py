@@ -24,9 +24,17 @@ class DatabaseWatch:
         self._changing = Lock()
         self._busy_until = 0.0
 
-    def session_lost(self) -> None:
-        """A connection broke or fell silent; the next one may work."""
-        self._observer.session_lost()
+    def opened(self) -> None:
+        """A connection was opened."""
+        self._observer.session_opened()
+
+    def closed(self, *, lost: bool) -> None:
+        """A connection was closed; if it broke or fell silent, the next one may work."""
+        self._observer.session_closed(lost=lost)
+
+    def answered(self, seconds: float) -> None:
+        """The database answered a question."""
+        self._observer.loaded(seconds)
 
     def refused(self, refusal: StoreUnavailable) -> None:
         """Calls are refused because of the database."""

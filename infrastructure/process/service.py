@@ -21,7 +21,8 @@ from infrastructure.readmodel.refolding import fold_names_again
 from infrastructure.rpc.server import AddressInUse
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
-from infrastructure.wiring import access
+from infrastructure.telemetry.metrics import counted_together
+from infrastructure.wiring import access, observing
 from infrastructure.wiring.service import Running
 from infrastructure.wiring.store import CONNECTIONS_A_WORKER
 
@@ -33,6 +34,7 @@ REFUSALS = (
     DatabaseUnusable,
     SchemaMismatch,
     *access.REFUSALS,
+    observing.TracesRefused,
 )
 """Errors that end a start; the text of each explains what to do."""
 
@@ -68,6 +70,7 @@ def serve(settings: Settings, events: Events, announce: Callable[[Serving], None
             port.check(address, flag)
         access.check(settings)
         load(settings.catalogue)
+        observing.check(settings)
         connections = settings.workers * CONNECTIONS_A_WORKER
         with database(settings, events, connections=connections) as found:
             _fit_schema(settings, found, events)
@@ -155,6 +158,7 @@ def _among_workers(
     stop: StopSignals,
 ) -> None:
     with ExitStack() as stack:
+        stack.enter_context(counted_together())
         found_at = {
             flag: stack.enter_context(port.reserved(address, flag))
             for address, flag in _addresses(settings)

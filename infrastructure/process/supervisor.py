@@ -14,6 +14,7 @@ from infrastructure.process.signals import StopSignals
 from infrastructure.process.worker import serve_among_others
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
+from infrastructure.telemetry.metrics import forget
 
 SILENT_FOR = 15.0  # seconds without a report after which a worker counts as stuck
 DRAIN_WITHIN = 20.0  # seconds: longer than a worker's own grace
@@ -62,6 +63,7 @@ class Supervisor:
         self._started = started
         self._stop = stop
         self._awaited = settings.workers
+        self._restarts = 0
         self._stopping = 0
         self._in_flight = 0
         self._places = [_Place() for _ in range(settings.workers)]
@@ -93,7 +95,7 @@ class Supervisor:
         # Not daemonic: a worker that was asked to stop must be waited for, not killed.
         process = _spawn.Process(
             target=serve_among_others,
-            args=(self._settings, self._dsn, theirs),
+            args=(self._settings, self._dsn, theirs, self._restarts),
             name="workflows-worker",
         )
         # Ctrl-C reaches the whole group; a worker must not meet it before it can ignore it.
@@ -109,6 +111,8 @@ class Supervisor:
         now = monotonic()
         if now - worker.started_at > HEALTHY_AFTER:
             place.pause = FIRST_PAUSE
+        self._restarts += 1
+        forget(worker.process.pid or 0)
         self._events.worker_died(worker.process.pid or 0, why, place.pause)
         worker.reports.close()
         place.worker, place.start_at = None, now + place.pause

@@ -17,6 +17,7 @@ from infrastructure.rpc.server import StopFailed
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
 from infrastructure.telemetry.logs import configure_logs
+from infrastructure.wiring.observing import Observing, observed
 from infrastructure.wiring.service import Running, running
 
 TRY_AGAIN_EVERY = 1.0  # seconds between two checks of a database that is lost
@@ -36,11 +37,14 @@ def serve_alone(
     _serve(settings, dsn, events, started, stop, shares_port=False)
 
 
-def serve_among_others(settings: Settings, dsn: str, reports: Connection) -> None:
+def serve_among_others(
+    settings: Settings, dsn: str, reports: Connection, restarts: int = 0
+) -> None:
     """Serves as one of several processes on a port, until asked to stop, or until the supervisor
     has ended.
 
-    Reports to the supervisor that it serves, that its threads run, and what happens.
+    Reports to the supervisor that it serves, that its threads run, and what happens. `restarts`
+    counts the workers that died before.
     """
     configure_logs()
     # Ctrl-C reaches the whole group of processes; the supervisor decides what it means.
@@ -54,7 +58,7 @@ def serve_among_others(settings: Settings, dsn: str, reports: Connection) -> Non
             reporter.serving()
 
         with suppress(Stopped):
-            _serve(settings, dsn, reporter, started, stop, shares_port=True)
+            _serve(settings, dsn, reporter, started, stop, shares_port=True, restarts=restarts)
 
 
 def _serve(
@@ -65,12 +69,33 @@ def _serve(
     stop: StopSignals,
     *,
     shares_port: bool,
+    restarts: int = 0,
 ) -> None:
     end_with_any_thread()
+    with observed(settings, restarts) as observing:
+        _serve_observed(settings, dsn, events, started, stop, observing, shares_port=shares_port)
+
+
+def _serve_observed(
+    settings: Settings,
+    dsn: str,
+    events: Events,
+    started: Callable[[Running], None],
+    stop: StopSignals,
+    observing: Observing,
+    *,
+    shares_port: bool,
+) -> None:
     while True:
         try:
             with running(
-                settings, dsn, shares_port=shares_port, events=events, hurried=stop.hurried
+                settings,
+                dsn,
+                shares_port=shares_port,
+                observer=observing.observer,
+                events=events,
+                hurried=stop.hurried,
+                measured=observing.page,
             ) as service:
                 events.database_back()
                 # What the start made stays for good: the collector need not walk it again.

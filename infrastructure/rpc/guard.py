@@ -14,13 +14,14 @@ import structlog
 
 from application.access import ANONYMOUS, Caller, Rule
 from application.damage import KnownDamage
+from infrastructure.identity.cause import Cause
 from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.identification import Anyone, Identification
 from infrastructure.rpc.leaving import Leaving
 from infrastructure.rpc.method import Rendered
 from infrastructure.telemetry.observer import Observer
-from infrastructure.wire.calls import Call, Metadata, Method, MethodBroke, Stream
+from infrastructure.wire.calls import Call, Method, MethodBroke, Stream
 
 A = TypeVar("A")
 
@@ -46,26 +47,20 @@ def share_of(caller: Caller, call: Call | Stream) -> str:
     return call.peer if caller is ANONYMOUS else f"{caller.issuer}|{caller.subject}"
 
 
-class Reply:
+class Reply(Cause):
     """The answer to one call, given once, from any thread. Its methods do not raise, but one."""
 
-    __slots__ = ("_call", "_guard", "_leaving", "_method", "_rule", "_started", "caller")
+    __slots__ = ("_call", "_guard", "_leaving", "_method", "_rule", "_started")
 
     def __init__(self, method: str, call: Call, rule: Rule, guard: Guard) -> None:
         """`method` is a full name, `rule` that of the method."""
+        super().__init__(call.metadata)
         self._method = method
         self._call = call
         self._rule = rule
         self._guard = guard
         self._started = perf_counter()
         self._leaving: Leaving | None = None
-        self.caller = ANONYMOUS
-        """Who calls, as the credential proves it."""
-
-    @property
-    def metadata(self) -> Metadata:
-        """What the client sent beside its message."""
-        return self._call.metadata
 
     @property
     def deadline(self) -> float:
@@ -118,7 +113,8 @@ class Reply:
 
     def _end(self, code: str) -> None:
         self._guard.gate.leave()
-        self._guard.observer.call_ended(self._method, code, perf_counter() - self._started)
+        seconds = perf_counter() - self._started
+        self._guard.observer.call_ended(self._method, code, seconds, self)
 
 
 def guarded(
@@ -138,12 +134,12 @@ def _guarded(name: str, answerer: Answerer, rule: Rule, guard: Guard) -> Method:
     enter, known = guard.gate.enter, guard.identification.known
 
     def called(request: bytes, call: Call) -> None:
+        reply = Reply(name, call, rule, guard)
         try:
             enter()
         except Exception as closed:  # noqa: BLE001 - as below
-            guard.observer.call_ended(name, refuse(name, call, closed), 0.0)
+            guard.observer.call_ended(name, refuse(name, call, closed), 0.0, reply)
             return
-        reply = Reply(name, call, rule, guard)
         try:
             caller = known(call)
             if caller is None:

@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.message import Message
 
 from application.access import ANONYMOUS, Caller, Rule
+from infrastructure.identity.cause import Cause
 from infrastructure.lanes.refusals import CallerLeft, Draining
 from infrastructure.rpc.guard import Guard, broken, refuse, share_of
 from infrastructure.rpc.method import ServiceTable, StreamRow, Surroundings
@@ -25,7 +26,7 @@ Take = Callable[[], Message | None]
 """Returns the next message, None if there is none now. Must be quick; may raise."""
 
 
-class StreamReply:
+class StreamReply(Cause):
     """The answer to one call, message by message. Safe on any thread.
 
     A source either calls `send` for each message, from a thread that may wait, or `offer`, and is
@@ -35,6 +36,7 @@ class StreamReply:
 
     def __init__(self, method: str, stream: Stream, rule: Rule, guard: Guard) -> None:
         """`method` is a full name, `rule` that of the method."""
+        super().__init__(stream.metadata)
         self._method = method
         self._stream = stream
         self._rule = rule
@@ -45,13 +47,6 @@ class StreamReply:
         self._completion: Metadata | None = None
         self._leave: Callable[[], object] = _nothing
         self._ended = False
-        self.caller = ANONYMOUS
-        """Who calls, as the credential proves it."""
-
-    @property
-    def metadata(self) -> Metadata:
-        """What the client sent beside its message."""
-        return self._stream.metadata
 
     @property
     def deadline(self) -> float:
@@ -165,7 +160,8 @@ class StreamReply:
 
     def _report(self, code: str) -> None:
         self._guard.gate.leave_stream(self._drain)
-        self._guard.observer.call_ended(self._method, code, perf_counter() - self._started)
+        seconds = perf_counter() - self._started
+        self._guard.observer.call_ended(self._method, code, seconds, self)
 
 
 def guarded_streams(

@@ -6,9 +6,11 @@ the stream takes lines again.
 
 import os
 from collections import deque
+from collections.abc import Iterator
+from select import PIPE_BUF
 from threading import Condition, Thread
 
-MOST_WAITING = 1000  # lines
+MOST_WAITING = 2000  # lines
 FLUSHED_WITHIN = 0.5  # seconds
 
 
@@ -17,20 +19,22 @@ class Lines:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[tuple[str, int]] = deque()
+        self._count = 0
         self._changed = Condition()
         self._writing = False
         self.lost = 0
         """How many lines were lost since the last time that the count was written."""
         Thread(target=self._write_all, name="log", daemon=True).start()
 
-    def put(self, line: str) -> None:
-        """Writes a line soon, or loses it. Never waits for the stream, never raises."""
+    def put(self, text: str, count: int = 1) -> None:
+        """Writes so many lines soon, or loses them. Never waits for the stream, never raises."""
         with self._changed:
-            if len(self._waiting) >= MOST_WAITING:
-                self.lost += 1
+            if self._count >= MOST_WAITING:
+                self.lost += count
             else:
-                self._waiting.append(line)
+                self._waiting.append((text, count))
+                self._count += count
                 self._changed.notify_all()
 
     def flush(self, within: float = FLUSHED_WITHIN) -> bool:
@@ -44,7 +48,8 @@ class Lines:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting)
-                line = self._waiting.popleft()
+                line, count = self._waiting.popleft()
+                self._count -= count
                 lost, self.lost = self.lost, 0
                 self._writing = True
             text = f"{line}\n" if not lost else f"{_tell(lost)}\n{line}\n"
@@ -52,16 +57,26 @@ class Lines:
             with self._changed:
                 self._writing = False
                 if not written:
-                    self.lost += lost + 1
+                    self.lost += lost + count
                 self._changed.notify_all()
 
     def _write(self, text: bytes) -> bool:
         try:
-            while text:
-                text = text[os.write(self._descriptor, text) :]
+            for piece in _pieces(text):
+                while piece:
+                    piece = piece[os.write(self._descriptor, piece) :]  # noqa: PLW2901 - what is left
         except OSError:  # The pipe is closed, the disk is full, or the descriptor does not block.
             return False
         return True
+
+
+def _pieces(text: bytes) -> Iterator[bytes]:
+    """Whole lines, no more than a pipe takes at once: those of several processes do not mix."""
+    while len(text) > PIPE_BUF:
+        end = text.rfind(b"\n", 0, PIPE_BUF) + 1 or text.index(b"\n") + 1
+        yield text[:end]
+        text = text[end:]
+    yield text
 
 
 def _tell(lost: int) -> str:

@@ -1,29 +1,57 @@
-"""What the service reports about its own work: a protocol, and an observer that does nothing.
+"""What the service reports about its own work: a protocol, and two bodies of it.
 
-Guard, lanes and store call an observer at the moments named here. Metrics and traces implement this
-protocol. An observer must be quick, must be safe on any thread, and must not raise.
+Guard, lanes, store and followers call an observer at the moments named here. Metrics, the log of
+calls and traces implement this protocol. An observer must be quick, must be safe on any thread, and
+must not raise.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
+
+
+class EndedCall(Protocol):
+    """What is known of a call beside its outcome. All of it is what a log may show."""
+
+    @property
+    def actor(self) -> str:
+        """Who called, as events name their actors."""
+        ...
+
+    @property
+    def request_id(self) -> str:
+        """The id that stands with the call's events, or the client's own; empty without either."""
+        ...
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C trace context that came with the call, if it is well-formed; or empty."""
+        ...
 
 
 class Observer(Protocol):
     """Receives what happens. Seconds are durations, counts are of calls, changes or events."""
 
-    def call_ended(self, method: str, code: str, seconds: float) -> None:
-        """A call of a method, by full name, ended with a gRPC status code, by name."""
+    def call_ended(self, method: str, code: str, seconds: float, call: EndedCall) -> None:
+        """A call of a method, by its full name, ended with a gRPC status code, by name."""
         ...
 
-    def batch_taken(self, lane: str, waiting: int, taken: int) -> None:
-        """A lane took a batch; so many callers waited, so many of them are in the batch."""
+    def batch_taken(self, lane: str, waiting: int, taken: int, waited: float) -> None:
+        """A lane took a batch: so many callers still wait, so many are in the batch.
+
+        The first of them waited so many seconds.
+        """
         ...
 
     def batch_finished(self, lane: str, taken: int, seconds: float) -> None:
-        """A lane finished a batch."""
+        """A lane finished a batch; on the thread that took it."""
         ...
 
     def appended(self, events: int, seconds: float) -> None:
-        """The store recorded events in one append."""
+        """The store recorded events in one append, its commit included."""
+        ...
+
+    def loaded(self, seconds: float) -> None:
+        """The database answered a question."""
         ...
 
     def conflicted(self, changes: int) -> None:
@@ -34,18 +62,26 @@ class Observer(Protocol):
         """An append whose acknowledgement was lost was looked up."""
         ...
 
-    def session_lost(self) -> None:
-        """A database connection broke or fell silent."""
+    def session_opened(self) -> None:
+        """A database connection was opened."""
+        ...
+
+    def session_closed(self, *, lost: bool) -> None:
+        """A database connection was closed; `lost` if it broke or fell silent."""
+        ...
+
+    def followed(self, follower: str, position: int, behind: float) -> None:
+        """A follower has worked up to a position; the next event is so many seconds old."""
         ...
 
 
 class InertObserver:
     """An observer that ignores everything: the default."""
 
-    def call_ended(self, method: str, code: str, seconds: float) -> None:
+    def call_ended(self, method: str, code: str, seconds: float, call: EndedCall) -> None:
         """See Observer."""
 
-    def batch_taken(self, lane: str, waiting: int, taken: int) -> None:
+    def batch_taken(self, lane: str, waiting: int, taken: int, waited: float) -> None:
         """See Observer."""
 
     def batch_finished(self, lane: str, taken: int, seconds: float) -> None:
@@ -54,11 +90,77 @@ class InertObserver:
     def appended(self, events: int, seconds: float) -> None:
         """See Observer."""
 
+    def loaded(self, seconds: float) -> None:
+        """See Observer."""
+
     def conflicted(self, changes: int) -> None:
         """See Observer."""
 
     def settled(self, *, recorded: bool) -> None:
         """See Observer."""
 
-    def session_lost(self) -> None:
+    def session_opened(self) -> None:
         """See Observer."""
+
+    def session_closed(self, *, lost: bool) -> None:
+        """See Observer."""
+
+    def followed(self, follower: str, position: int, behind: float) -> None:
+        """See Observer."""
+
+
+class SeveralObservers:
+    """Passes each moment on to several observers, in their order."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = tuple(observers)
+
+    def call_ended(self, method: str, code: str, seconds: float, call: EndedCall) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.call_ended(method, code, seconds, call)
+
+    def batch_taken(self, lane: str, waiting: int, taken: int, waited: float) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.batch_taken(lane, waiting, taken, waited)
+
+    def batch_finished(self, lane: str, taken: int, seconds: float) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.batch_finished(lane, taken, seconds)
+
+    def appended(self, events: int, seconds: float) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.appended(events, seconds)
+
+    def loaded(self, seconds: float) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.loaded(seconds)
+
+    def conflicted(self, changes: int) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.conflicted(changes)
+
+    def settled(self, *, recorded: bool) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.settled(recorded=recorded)
+
+    def session_opened(self) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.session_opened()
+
+    def session_closed(self, *, lost: bool) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.session_closed(lost=lost)
+
+    def followed(self, follower: str, position: int, behind: float) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.followed(follower, position, behind)

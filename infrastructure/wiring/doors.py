@@ -12,6 +12,7 @@ from infrastructure.address import Address
 from infrastructure.catalogue.loading import load
 from infrastructure.eventstore.probe import Probe
 from infrastructure.http.door import opened
+from infrastructure.http.server import Page
 from infrastructure.identity.tls import TlsFiles
 from infrastructure.rpc.encryption import credentials
 from infrastructure.rpc.gate import Gate
@@ -115,6 +116,7 @@ def opened_http(
     served: Served,
     lanes: Lanes,
     health: Health,
+    measured: Page,
     tls: TlsFiles | None,
     *,
     shares_port: bool,
@@ -128,7 +130,7 @@ def opened_http(
         return
     checks = {"threads": lambda: lanes.alive, "service": lambda: health.serving}
     address = Address.parse(settings.http_listen)
-    with opened(address, served, checks, tls, shares_port=shares_port) as door:
+    with opened(address, served, checks, measured, tls, shares_port=shares_port) as door:
         yield door.port
 
 

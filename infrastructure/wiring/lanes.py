@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from application.draft import Done, Submission
 from application.ports import View
 from application.queries import Lookup, Page, PageRequest
+from domain.commands import Command
 from infrastructure.identity.origin import Origins
 from infrastructure.lanes.batcher import Limits
 from infrastructure.lanes.lane import Lane
 from infrastructure.lanes.parallel import ParallelLanes
 from infrastructure.rpc.dispatch import Entrance, checked
+from infrastructure.rpc.guard import Reply
 from infrastructure.rpc.method import LaneName
 from infrastructure.telemetry.observer import Observer
 from infrastructure.wiring.store import Store
@@ -60,15 +63,19 @@ def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
             lane.drain()
 
 
+def _submission(
+    origins: Origins, command: Command, reply: Reply, method: str, owner: str
+) -> Submission:
+    reply.origin = origins.of(reply.metadata, reply.caller, method, owner)
+    return Submission(command, reply.origin)
+
+
 def entrances(lanes: Lanes) -> Mapping[LaneName, Entrance]:
     """How the work of methods enters each lane, by the lane's name."""
-    origins = Origins()
     return {
         LaneName.WRITES: Entrance(
             lanes.writes,
-            lambda command, reply, method, owner: Submission(
-                command, origins.of(reply.metadata, reply.caller, method, owner)
-            ),
+            partial(_submission, Origins()),
             STORED_TWICE,
         ),
         LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, *_: lookup),

@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from threading import Event
 
+from infrastructure.http.server import Page
 from infrastructure.rpc.health import Health
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events, InertEvents
@@ -18,6 +19,10 @@ from infrastructure.wiring.stop import End
 from infrastructure.wiring.store import opened_store
 
 
+def _nothing_measured() -> tuple[bytes, str]:
+    return b"", "text/plain"
+
+
 @contextmanager
 def running(
     settings: Settings,
@@ -27,9 +32,11 @@ def running(
     observer: Observer | None = None,
     events: Events | None = None,
     hurried: Event | None = None,
+    measured: Page = _nothing_measured,
 ) -> Iterator["Running"]:
     """Serves on a migrated database until the block ends, then drains.
 
+    `measured` makes the page of metrics.
     Leaving the block tells health first, then lets calls in flight finish while new ones are
     refused, then ends threads and sessions. Setting `hurried` ends the wait for calls in flight.
     Raises AddressInUse, KeysUnusable or TlsUnusable, or StoreUnavailable if the database cannot be
@@ -48,7 +55,7 @@ def running(
         opened_followers(settings, database, store) as followers,
         opened_methods(settings, store, lanes, health, servers, tls, observer, end) as methods,
         opened_http(
-            settings, methods.served, lanes, health, tls, shares_port=shares_port
+            settings, methods.served, lanes, health, measured, tls, shares_port=shares_port
         ) as http_port,
     ):
         alive = (servers, lanes, followers)

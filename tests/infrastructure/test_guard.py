@@ -20,6 +20,8 @@ RULES = {"Method": Rule(Door.PUBLIC, frozenset(Role))}
 class Refusals:
     """A call that keeps how it was refused."""
 
+    metadata = ()
+
     def __init__(self) -> None:
         self.codes: list[str] = []
 

@@ -71,10 +71,8 @@ def door(methods: Methods, checks: dict[str, bool]) -> Iterator[httpx.Client]:
         f"/{NAME}/TerminateWorkflow": methods.hold,
     }
     listening = socket.create_server(("127.0.0.1", 0))
-    app = application(
-        Served([SERVICE], served),
-        {name: partial(checks.__getitem__, name) for name in checks},
-    )
+    found = {name: partial(checks.__getitem__, name) for name in checks}
+    app = application(Served([SERVICE], served), found, lambda: (b"calls 1.0\n", "text/plain"))
     server = HttpServer(app, listening)
     host, port = listening.getsockname()
     with httpx.Client(base_url=f"http://{host}:{port}", trust_env=False) as client:
@@ -184,3 +182,9 @@ def test_probes_name_what_fails(door: httpx.Client, checks: dict[str, bool]) -> 
 
 def test_every_code_of_grpc_has_an_http_status() -> None:
     assert set(HTTP_STATUS) == set(grpc.StatusCode) - {grpc.StatusCode.OK}
+
+
+def test_metrics_are_a_page_of_their_own_kind(door: httpx.Client) -> None:
+    page = door.get("/metrics")
+    assert (page.status_code, page.text) == (200, "calls 1.0\n")
+    assert page.headers["content-type"] == "text/plain"

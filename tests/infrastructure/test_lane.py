@@ -341,7 +341,8 @@ def test_an_observer_learns_of_every_batch(work: Work) -> None:
     observed: list[tuple[str, str, int]] = []
 
     class Listener(InertObserver):
-        def batch_taken(self, lane: str, waiting: int, taken: int) -> None:
+        def batch_taken(self, lane: str, waiting: int, taken: int, waited: float) -> None:
+            assert waited >= 0
             observed.append(("taken", lane, taken))
 
         def batch_finished(self, lane: str, taken: int, seconds: float) -> None:

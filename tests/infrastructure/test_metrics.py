@@ -9,17 +9,21 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from infrastructure.identity.cause import Cause
 from infrastructure.telemetry.metrics import FOLDER, MetricsObserver, page
 from infrastructure.telemetry.observer import Observer
 
 SEEN = {
-    "call_ended": (("workflows.WorkflowsService/GetWorkflow", "OK", 0.02), {}),
-    "batch_taken": (("writes", 7, 5), {}),
+    "call_ended": (("workflows.WorkflowsService/GetWorkflow", "OK", 0.02, Cause(())), {}),
+    "batch_taken": (("writes", 7, 5, 0.25), {}),
     "batch_finished": (("writes", 5, 0.2), {}),
     "appended": ((3, 0.004), {}),
     "conflicted": ((2,), {}),
     "settled": ((), {"recorded": True}),
-    "session_lost": ((), {}),
+    "loaded": ((0.003,), {}),
+    "session_opened": ((), {}),
+    "session_closed": ((), {"lost": True}),
+    "followed": (("search", 42, 1.5), {}),
 }
 LINES = {
     "call_ended": 'rpc_server_call_duration_seconds_count{rpc_method="workflows.WorkflowsService/'
@@ -29,14 +33,18 @@ LINES = {
     "appended": "workflows_events_recorded_total 3.0",
     "conflicted": "workflows_conflicts_total 2.0",
     "settled": 'workflows_appends_settled_total{recorded="true"} 1.0',
-    "session_lost": "workflows_sessions_lost_total 1.0",
+    "loaded": "workflows_load_duration_seconds_count 1.0",
+    "session_opened": "workflows_sessions_open 1.0",
+    "session_closed": "workflows_sessions_lost_total 1.0",
+    "followed": 'workflows_follower_lag_seconds{follower="search"} 1.5',
 }
 PROCESS = """
 from prometheus_client import CollectorRegistry
+from infrastructure.identity.cause import Cause
 from infrastructure.telemetry.metrics import MetricsObserver, page
 registry = CollectorRegistry()
 MetricsObserver(registry).appended(3, 0.1)
-print(page(registry).decode())
+print(page(registry)[0].decode())
 """
 
 
@@ -49,7 +57,9 @@ def test_each_moment_is_on_the_page(moment: str) -> None:
 
     getattr(MetricsObserver(registry), moment)(*positional, **named)
 
-    assert LINES[moment] in page(registry).decode().splitlines()
+    content, media_type = page(registry)
+    assert LINES[moment] in content.decode().splitlines()
+    assert media_type.startswith("text/plain")
 
 
 def test_processes_that_share_a_folder_are_summed(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import Guard, guarded
 from infrastructure.rpc.method import LaneName, Surroundings
 from infrastructure.rpc.workflows.methods import METHODS, TABLE
-from infrastructure.telemetry.observer import InertObserver
+from infrastructure.telemetry.observer import EndedCall, InertObserver
 from infrastructure.wire.calls import Call
 from tests.support.callers import Hold
 from tests.support.given import ID, OWNER
@@ -30,13 +30,13 @@ class Listener(InertObserver):
         self.ended: list[tuple[str, str]] = []
         self.heard: Counter[str] = Counter()
 
-    def call_ended(self, method: str, code: str, seconds: float) -> None:
+    def call_ended(self, method: str, code: str, seconds: float, call: EndedCall) -> None:
         """See Observer."""
         assert 0 <= seconds < 60
         self.heard["call_ended"] += 1
         self.ended.append((method, code))
 
-    def batch_taken(self, lane: str, waiting: int, taken: int) -> None:
+    def batch_taken(self, lane: str, waiting: int, taken: int, waited: float) -> None:
         """See Observer."""
         self.heard["batch_taken"] += 1
 

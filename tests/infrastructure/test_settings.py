@@ -73,6 +73,8 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "log_name": "workflows.example.com",
         "log_every": "7.5",
         "handshake": "7.5",
+        "log_calls": "none",
+        "traces": "http://127.0.0.1:4318/v1/traces",
     }
     assert values.keys() == Settings.model_fields.keys()
     for name, value in values.items():

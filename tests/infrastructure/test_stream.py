@@ -18,7 +18,7 @@ from infrastructure.rpc.identification import Found
 from infrastructure.rpc.method import ServiceTable, StreamRow, Surroundings
 from infrastructure.rpc.pumps import Pumps
 from infrastructure.rpc.stream import Source, StreamReply, guarded_streams
-from infrastructure.telemetry.observer import InertObserver
+from infrastructure.telemetry.observer import EndedCall, InertObserver
 from infrastructure.wire.calls import Call, Stream
 from tests.support.waiting import until
 from tests.support.wire_server import SOON, Serving, WireServer
@@ -36,7 +36,7 @@ class Listener(InertObserver):
     def __init__(self) -> None:
         self.ended: SimpleQueue[tuple[str, str]] = SimpleQueue()
 
-    def call_ended(self, method: str, code: str, seconds: float) -> None:
+    def call_ended(self, method: str, code: str, seconds: float, call: EndedCall) -> None:
         """See Observer."""
         self.ended.put((method, code))
 

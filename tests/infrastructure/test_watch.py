@@ -19,9 +19,9 @@ class Listener(InertObserver):
 
     lost = 0
 
-    def session_lost(self) -> None:
+    def session_closed(self, *, lost: bool) -> None:
         """See Observer."""
-        self.lost += 1
+        self.lost += lost
 
 
 def test_a_database_is_lost_and_back_in_one_line_each() -> None:
@@ -50,8 +50,9 @@ def test_a_busy_database_is_no_lost_one_and_is_logged_seldom(times: int) -> None
 def test_an_observer_hears_of_every_lost_session() -> None:
     listener = Listener()
     watch = DatabaseWatch(listener)
-    watch.session_lost()
-    watch.session_lost()
+    watch.closed(lost=True)
+    watch.closed(lost=False)
+    watch.closed(lost=True)
     assert listener.lost == 2
 
 
