@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 from unicodedata import normalize
 
 from domain import fields
 from domain.catalogue import Catalogue
 from domain.errors import Violation
-from domain.workflow import Workflow
 
 _DOTTED_I = re.compile("i\u0307+")
 
@@ -23,6 +24,21 @@ def folded(text: str) -> str:
     seen = fields.INVISIBLE_CHARACTER.sub("", text)
     cased = normalize("NFKC", normalize("NFKD", normalize("NFD", seen).casefold()).casefold())
     return normalize("NFC", _DOTTED_I.sub("i", normalize("NFD", cased)))
+
+
+class Filterable(Protocol):
+    """What filters look at; a Workflow has it, and so has a row of a list."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def build_status(self) -> str: ...
+    @property
+    def interval(self) -> int: ...
+    @property
+    def terminated_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +80,7 @@ class Filters:
             return f"is below interval_min; {self.interval_min} or more, or 0 is accepted"
         return None
 
-    def matches(self, workflow: Workflow) -> bool:
+    def matches(self, workflow: Filterable) -> bool:
         """Whether a workflow matches every filter that is set; the read model's SQL agrees."""
         return (
             folded(self.query) in folded(workflow.name)

@@ -1,4 +1,4 @@
-"""The ports of the application: the event store, its feed, and views of current workflows."""
+"""The ports of the application: the event store, its feed and record, views of workflows."""
 
 from application.ports.events import (
     FORGOTTEN,
@@ -11,6 +11,14 @@ from application.ports.events import (
     RecordedEvent,
 )
 from application.ports.feed import EventFeed, FeedBatch, FeedEnd, StoredEvent
+from application.ports.history import (
+    Candidate,
+    Place,
+    Record,
+    Records,
+    Span,
+    Version,
+)
 from application.ports.store import (
     Change,
     EventStore,
@@ -42,6 +50,7 @@ __all__ = [
     "OTHER_BYTES",
     "UNREAD",
     "AppendRefused",
+    "Candidate",
     "Change",
     "EventFeed",
     "EventMetadata",
@@ -57,14 +66,19 @@ __all__ = [
     "NewEvent",
     "Origin",
     "OutcomeUnknown",
+    "Place",
+    "Record",
     "RecordedEvent",
+    "Records",
     "SearchTooBroad",
     "Slice",
+    "Span",
     "StoreUnavailable",
     "StoredDataDamaged",
     "StoredEvent",
     "Stream",
     "Unread",
+    "Version",
     "View",
     "WorkflowViews",
 ]

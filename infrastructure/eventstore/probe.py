@@ -4,7 +4,8 @@ from uuid import UUID, uuid4
 
 from application.ports import StoreUnavailable
 from infrastructure.eventstore.horizon import Horizon
-from infrastructure.eventstore.store import APPEND, LOAD_LEDGER, LOAD_STREAMS
+from infrastructure.eventstore.statements import LOAD_LEDGER
+from infrastructure.eventstore.store import APPEND, LOAD_STREAMS
 from infrastructure.postgres.connection import BoundedConnection
 from infrastructure.postgres.session import Session
 from infrastructure.postgres.watch import DatabaseWatch

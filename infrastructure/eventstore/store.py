@@ -29,6 +29,7 @@ from infrastructure.eventstore.append import parameters
 from infrastructure.eventstore.horizon import WOUND_BACK, Horizon, wound_back
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.settlement import settle
+from infrastructure.eventstore.statements import LOAD_LEDGER
 from infrastructure.postgres.connection import BoundedConnection, array_of
 from infrastructure.postgres.session import AGAIN_WITHIN, Session
 from infrastructure.postgres.sqlstates import DAMAGE, TOO_SLOW, UNKNOWN, is_certain
@@ -42,11 +43,6 @@ LOAD_STREAMS = f"""
     WHERE w.id IS NOT NULL
        OR EXISTS (SELECT FROM workflow_events AS e WHERE e.originator_id = asked.id)
 """  # noqa: S608 - the columns are a constant
-LOAD_LEDGER = """
-    SELECT l.key, l.workflow_id::text, l.request_digest, l.version, l.threshold_reached, l.position
-    FROM unnest(%s::text[]) AS asked(key)
-    JOIN command_ledger AS l ON l.key = decode(asked.key, 'hex')
-"""
 APPEND = """
     SELECT last_position, current_epoch, left_out::text[]
     FROM append_events_v1(%s, %s, %s, %s, %s, %s, %s, %b, %s, %s, %s)

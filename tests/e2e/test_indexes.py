@@ -12,7 +12,8 @@ from psycopg.conninfo import make_conninfo
 
 from application.queries import MAX_PAGE_BYTES
 from domain.filters import Filters
-from infrastructure.eventstore.store import LOAD_LEDGER, LOAD_STREAMS
+from infrastructure.eventstore.statements import LOAD_LEDGER
+from infrastructure.eventstore.store import LOAD_STREAMS
 from infrastructure.postgres.connection import configure
 from infrastructure.readmodel.lists import ListStatements
 from infrastructure.readmodel.views import GET, GET_TOGETHER

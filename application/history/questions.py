@@ -1,0 +1,173 @@
+"""What is asked about the past. A question that exists is within all bounds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from application.draft import Submission
+from application.history.cursors import HISTORY_FORM, LIST_FORM
+from domain import fields
+from domain.catalogue import Catalogue
+from domain.errors import InvalidFields, WorkflowError
+from domain.filters import Filters
+
+MAX_PAGE_SIZE = 1000
+DEFAULT_PAGE_SIZE = 50
+MAX_NUMBER = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class AtTime:
+    """After the longest beginning of the feed without an event recorded later than this."""
+
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AtPosition:
+    """After the event at this position."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtVersion:
+    """After so many events of the workflow."""
+
+    version: int
+
+
+Moment = AtTime | AtPosition | AtVersion | None
+"""A moment of the past; None is now."""
+
+
+def number(value: int) -> str | None:
+    """A position or a version: 0 or more."""
+    return None if 0 <= value <= MAX_NUMBER else f"is {value}; 0 or more is accepted"
+
+
+def _page_size(value: int) -> str | None:
+    if 0 <= value <= MAX_PAGE_SIZE:
+        return None
+    return f"is {value}; 1 to {MAX_PAGE_SIZE}, or 0 for {DEFAULT_PAGE_SIZE}, are accepted"
+
+
+def _moment(moment: Moment) -> list[fields.Check]:
+    match moment:
+        case AtPosition(position):
+            return [("moment.position", number(position))]
+        case AtVersion(version):
+            return [("moment.version", number(version))]
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One workflow: of this user, or of anyone if `user_id` is empty."""
+
+    workflow_id: str
+    user_id: str
+
+    @property
+    def checks(self) -> list[fields.Check]:
+        """Whether its fields are within their bounds."""
+        return [
+            ("id", fields.workflow_id(self.workflow_id)),
+            ("user_id", fields.optional_text(self.user_id)),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryRequest:
+    """Asks for a page of a workflow's events; `types` are their types, empty for all."""
+
+    subject: Subject
+    newest_first: bool
+    types: frozenset[str]
+    page_size: int
+    cursor: str
+
+    def __post_init__(self) -> None:
+        fields.refuse_invalid(
+            *self.subject.checks,
+            ("page_size", _page_size(self.page_size)),
+            ("cursor", HISTORY_FORM.complaint(self.cursor)),
+        )
+
+    @property
+    def size(self) -> int:
+        """Most events on the page."""
+        return self.page_size or DEFAULT_PAGE_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class AsOfRequest:
+    """Asks for a workflow at a moment."""
+
+    subject: Subject
+    moment: Moment
+
+    def __post_init__(self) -> None:
+        fields.refuse_invalid(*self.subject.checks, *_moment(self.moment))
+
+
+@dataclass(frozen=True, slots=True)
+class DiffRequest:
+    """Asks what differs between two versions; a `to_version` of 0 is the last one."""
+
+    subject: Subject
+    from_version: int
+    to_version: int
+
+    def __post_init__(self) -> None:
+        fields.refuse_invalid(
+            *self.subject.checks,
+            ("from_version", number(self.from_version)),
+            ("to_version", number(self.to_version)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ListAsOfRequest:
+    """Asks for a page of a user's list at a moment; a cursor holds the moment itself."""
+
+    user_id: str
+    moment: AtTime | AtPosition | None
+    filters: Filters
+    cursor: str
+
+    @classmethod
+    def checked(
+        cls, user_id: str, moment: Moment, filters: Filters, cursor: str, catalogue: Catalogue
+    ) -> "ListAsOfRequest":
+        """Raises InvalidFields, which names every bad field."""
+        violations = [
+            *fields.violations([("user_id", fields.required_text(user_id))]),
+            *filters.violations(catalogue),
+            *fields.violations(
+                [
+                    *_moment(moment),
+                    ("moment.version", _NO_VERSION if isinstance(moment, AtVersion) else None),
+                    ("cursor", LIST_FORM.complaint(cursor)),
+                ]
+            ),
+        ]
+        if violations or isinstance(moment, AtVersion):
+            raise InvalidFields(violations)
+        return cls(user_id, moment, filters, cursor)
+
+
+_NO_VERSION = "counts the events of one workflow; a time or a position is accepted for a list"
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIfRequest:
+    """Asks what a command would record; `asked` is the refusal if the command cannot even exist."""
+
+    asked: Submission | WorkflowError
+    moment: Moment
+
+    def __post_init__(self) -> None:
+        fields.refuse_invalid(*_moment(self.moment))
+
+
+Question = HistoryRequest | AsOfRequest | DiffRequest | ListAsOfRequest | WhatIfRequest

@@ -1,0 +1,53 @@
+"""The answers to questions about the past."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from application.history.entries import Entry
+from application.history.whatif import Hypothesis
+from application.ports import Forgotten, ListedWorkflow, Place
+from domain.diffs import FieldChange
+from domain.workflow import Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """A page of a history; `version` counts all events of the workflow, of all types."""
+
+    entries: Sequence[Entry]
+    cursor: str
+    version: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowThen:
+    """A workflow at a moment, after `version` events."""
+
+    workflow_id: str
+    workflow: Workflow | Forgotten
+    version: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs between two versions of a workflow; None if the content of one was erased."""
+
+    workflow_id: str
+    changes: Sequence[FieldChange] | None
+    from_version: int
+    to_version: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class ListThen:
+    """A page of a list at a moment, newest workflow first; the cursor is empty on the last page."""
+
+    workflows: Sequence[ListedWorkflow]
+    cursor: str
+    place: Place
+
+
+Answer = HistoryPage | WorkflowThen | Difference | ListThen | Hypothesis
