@@ -2,10 +2,13 @@
 
 from typing import Final
 
+from workflows import history_pb2
 from workflows import workflows_pb2 as pb
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["WorkflowsService"]
 """The service as its contract describes it: its methods, and its name in SERVICE.full_name."""
+HISTORY_SERVICE: Final = history_pb2.DESCRIPTOR.services_by_name["WorkflowHistoryService"]
+"""The service of histories, as its contract describes it."""
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
 """Trailing metadata of a refusal: a google.rpc.Status, which carries the details."""

@@ -5,7 +5,6 @@ from functools import partial
 from time import monotonic
 
 from application.draft import Submission
-from application.folds import State, state_at, states
 from application.history.cursors import (
     HISTORY_FORM,
     LIST_FORM,
@@ -31,6 +30,7 @@ from application.history.results import (
     ListThen,
     WorkflowThen,
 )
+from application.history.states import State, state_at, states
 from application.history.whatif import Hypothesis, what_if
 from application.ledger import LedgerDigests
 from application.ports import (
@@ -61,13 +61,18 @@ class Histories:
         current_feed: Callable[[], Feed],
         digests: LedgerDigests,
         page_size: int,
+        checkpoint_size: Callable[[], int],
     ) -> None:
-        """`secret` seals cursors; a page of a list holds at most `page_size` workflows."""
+        """`secret` seals cursors; a page of a list holds at most `page_size` workflows.
+
+        `checkpoint_size` returns how many events the newest signed checkpoint covers.
+        """
         self._records = records
         self._history_seals = Seals(HISTORY_FORM, secret, current_feed)
         self._list_seals = Seals(LIST_FORM, secret, current_feed)
         self._digests = digests
         self._page_size = page_size
+        self._checkpoint_size = checkpoint_size
 
     def answer(self, batch: Sequence[Question]) -> Iterator[Answer | Exception]:
         """An answer or a refusal for each question, in order. Raises StoreUnavailable."""
@@ -106,7 +111,7 @@ class Histories:
         cursor = ""
         if more or len(made) < len(events):
             cursor = self._history_seals.write(question, made[-1].event.version)
-        return HistoryPage(made, cursor, last, record.place)
+        return HistoryPage(made, cursor, last, record.place, self._checkpoint_size())
 
     def _list(self, record: Record, asked: ListAsOfRequest) -> ListThen:
         question = list_question(asked.user_id, asked.filters)
@@ -130,12 +135,13 @@ class Histories:
         return ListThen(found, cursor, place)
 
     def _what_if(self, record: Record, asked: WhatIfRequest) -> Hypothesis:
-        if not isinstance(asked.asked, Submission):
+        if isinstance(asked.asked, InvalidFields):
             return Hypothesis("", (), None, asked.asked, record.place)
-        workflow_id = asked.asked.command.id
+        workflow_id = asked.asked.id
         last = record.last_version(workflow_id)
         version, place = version_of(record, workflow_id, last, asked.moment)
-        return what_if(record, asked.asked, version.version, place, self._digests)
+        submission = Submission(asked.asked, asked.origin)
+        return what_if(record, submission, version.version, place, self._digests)
 
 
 def _as_of(record: Record, asked: AsOfRequest) -> WorkflowThen:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from application.folds import State, evolved, states
+from application.folds import evolved
+from application.history.states import State, states
 from application.ports import (
     FORGOTTEN,
     EventMetadata,

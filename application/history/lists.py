@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from application.folds import states
+from application.history.states import states
 from application.ports import (
     OTHER_BYTES,
     Candidate,

@@ -16,8 +16,7 @@ class NotYetCreated(WorkflowNotFound):
 def place_of(record: Record, moment: AtTime | AtPosition | None) -> Place:
     """The place of the record that a moment means.
 
-    Raises InvalidFields for a position after the end of the feed, SearchTooBroad for a time that
-    cannot be found soon.
+    Raises InvalidFields for a position after the end of the feed, or TimeNotFound.
     """
     match moment:
         case AtTime(time):

@@ -1,18 +1,21 @@
 """What is asked about the past. A question that exists is within all bounds."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from application.draft import Submission
 from application.history.cursors import HISTORY_FORM, LIST_FORM
+from application.ports import Origin
 from domain import fields
 from domain.catalogue import Catalogue
-from domain.errors import InvalidFields, WorkflowError
+from domain.commands import Command
+from domain.errors import InvalidFields
 from domain.filters import Filters
 
 MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE_SIZE = 50
 MAX_NUMBER = 2**63 - 1
+NOBODY = Origin("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,13 +164,24 @@ _NO_VERSION = "counts the events of one workflow; a time or a position is accept
 
 @dataclass(frozen=True, slots=True)
 class WhatIfRequest:
-    """Asks what a command would record; `asked` is the refusal if the command cannot even exist."""
+    """Asks what a command would record.
 
-    asked: Submission | WorkflowError
+    `asked` is the refusal if the command cannot even exist. `method` is the method that takes it.
+    `origin` is that of the call, NOBODY until it is known.
+    """
+
+    asked: Command | InvalidFields
+    method: str
     moment: Moment
+    origin: Origin = NOBODY
 
     def __post_init__(self) -> None:
         fields.refuse_invalid(*_moment(self.moment))
+
+    def by(self, origin: Callable[[str, str], Origin]) -> "WhatIfRequest":
+        """The same question of a caller; `origin` takes a method and the owner who is named."""
+        owner = "" if isinstance(self.asked, InvalidFields) else self.asked.user_id
+        return replace(self, origin=origin(self.method, owner))
 
 
 Question = HistoryRequest | AsOfRequest | DiffRequest | ListAsOfRequest | WhatIfRequest

@@ -12,12 +12,16 @@ from domain.workflow import Workflow
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:
-    """A page of a history; `version` counts all events of the workflow, of all types."""
+    """A page of a history; `version` counts all events of the workflow, of all types.
+
+    `checkpoint_size` is how many events of the feed the newest signed checkpoint covers.
+    """
 
     entries: Sequence[Entry]
     cursor: str
     version: int
     place: Place
+    checkpoint_size: int
 
 
 @dataclass(frozen=True, slots=True)

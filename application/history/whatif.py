@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.draft import Draft, Submission
-from application.folds import State, evolved, state_at
+from application.folds import evolved
 from application.history.entries import Entry, entry
+from application.history.states import State, state_at
 from application.ledger import LedgerDigests
 from application.ports import (
     EventMetadata,

@@ -33,6 +33,7 @@ from application.ports.troubles import (
     SearchTooBroad,
     StoredDataDamaged,
     StoreUnavailable,
+    TimeNotFound,
 )
 from application.ports.views import (
     OTHER_BYTES,
@@ -77,6 +78,7 @@ __all__ = [
     "StoredDataDamaged",
     "StoredEvent",
     "Stream",
+    "TimeNotFound",
     "Unread",
     "Version",
     "View",

@@ -98,7 +98,7 @@ class Record(Protocol):
     def position_at(self, time: datetime) -> int:
         """The end of the longest beginning of the feed without an event recorded later than this.
 
-        Raises SearchTooBroad if it cannot be found in time.
+        Raises TimeNotFound if that would take too long.
         """
         ...
 

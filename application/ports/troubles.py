@@ -42,3 +42,7 @@ class StoredDataDamaged(Exception):
 
 class SearchTooBroad(Exception):
     """The filters match so few of so many workflows that the page cannot be found in time."""
+
+
+class TimeNotFound(Exception):
+    """A time could not be found in the feed soon enough: the events about it must all be read."""

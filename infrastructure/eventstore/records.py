@@ -19,6 +19,7 @@ from application.ports import (
     Span,
     StoredDataDamaged,
     StoredEvent,
+    TimeNotFound,
     Version,
 )
 from application.ports.history import T
@@ -144,7 +145,7 @@ class _Snapshot:
                 return int(later) - 1
             position = reached
             if monotonic() > give_up_at:
-                raise SearchTooBroad
+                raise TimeNotFound
         return int(position)
 
     def candidates(

@@ -15,6 +15,7 @@ from application.ports import (
     SearchTooBroad,
     StoredDataDamaged,
     StoreUnavailable,
+    TimeNotFound,
 )
 from domain.errors import (
     IdempotencyKeyReused,
@@ -212,6 +213,13 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         "This search is too broad to be answered in time."
         " Search for three or more characters that fewer names share, or add filters.",
         retry=False,
+    ),
+    TimeNotFound: _always(
+        Code.UNAVAILABLE,
+        "TIME_NOT_FOUND",
+        "The place of this time in the feed is not indexed yet. Try again later, or ask for a"
+        " position.",
+        retry=True,
     ),
     OutcomeUnknown: _always(
         Code.UNAVAILABLE,

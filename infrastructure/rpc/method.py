@@ -32,6 +32,7 @@ class LaneName(StrEnum):
     WRITES = "writes"
     LOOKUPS = "lookups"
     LISTS = "lists"
+    HISTORY = "history"
     CHECKS = "checks"
     """Parses and checks large requests before they enter the lane of their method."""
 

@@ -7,6 +7,8 @@ from functools import partial
 from typing import Any
 
 from application.draft import Done, Submission
+from application.history.questions import Question, WhatIfRequest
+from application.history.results import Answer
 from application.ports import View
 from application.queries import Lookup, Page, PageRequest
 from domain.commands import Command
@@ -24,6 +26,7 @@ WRITES = Limits()
 LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 MiB.
 CHECKS = Limits(queue=256, queue_bytes=16_000_000, share=64, share_bytes=4_000_000, batch=1)
 LISTS = Limits(queue=1024, share=256, batch=1)
+HISTORY = Limits(queue=256, share=64, batch=1)
 
 STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
 
@@ -35,12 +38,13 @@ class Lanes:
     writes: Lane[Submission, Done]
     lookups: Lane[Lookup, View]
     lists: list[Lane[PageRequest, Page]]
+    histories: list[Lane[Question, Answer]]
     checks: Lane[Callable[[], Any], Any]
 
     @property
     def all(self) -> list[Lane[Any, Any]]:
         """Every lane, those first from which work goes on to others."""
-        return [self.checks, *self.lists, self.lookups, self.writes]
+        return [self.checks, *self.histories, *self.lists, self.lookups, self.writes]
 
     @property
     def alive(self) -> bool:
@@ -52,10 +56,13 @@ class Lanes:
 def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
     """The lanes, which are drained when the block ends."""
     lists = [Lane(LaneName.LISTS, each.pages, LISTS, observer) for each in store.lists]
+    histories: list[Lane[Question, Answer]] = [
+        Lane(LaneName.HISTORY, each.answer, HISTORY, observer) for each in store.histories
+    ]
     lookups = Lane(LaneName.LOOKUPS, store.lookups.look_up, LOOKUPS, observer)
     writes = Lane(LaneName.WRITES, store.commands.handle, WRITES, observer)
     checks: Lane[Callable[[], Any], Any] = Lane(LaneName.CHECKS, checked, CHECKS, observer)
-    lanes = Lanes(writes, lookups, lists, checks)
+    lanes = Lanes(writes, lookups, lists, histories, checks)
     try:
         yield lanes
     finally:
@@ -80,4 +87,12 @@ def entrances(lanes: Lanes) -> Mapping[LaneName, Entrance]:
         ),
         LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, *_: lookup),
         LaneName.LISTS: Entrance(ParallelLanes(lanes.lists), lambda page, *_: page),
+        LaneName.HISTORY: Entrance(
+            ParallelLanes(lanes.histories),
+            lambda question, reply, *_: (
+                question.by(partial(origins.of, reply.metadata, reply.caller))
+                if isinstance(question, WhatIfRequest)
+                else question
+            ),
+        ),
     }

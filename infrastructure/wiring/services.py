@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from infrastructure.rpc.dispatch import answerers
 from infrastructure.rpc.guard import Guard, guarded
+from infrastructure.rpc.history import methods as history
 from infrastructure.rpc.method import Surroundings
 from infrastructure.rpc.served import Served
 from infrastructure.rpc.stream import Source, guarded_streams
@@ -11,7 +12,7 @@ from infrastructure.rpc.workflows import methods as workflows
 from infrastructure.wire.calls import Method, StreamMethod
 from infrastructure.wiring.lanes import Lanes, entrances
 
-TABLES = (workflows.TABLE,)
+TABLES = (workflows.TABLE, history.TABLE)
 """The tables of all services."""
 
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from application.cursors import Cursors
 from application.damage import Damaged, Reports
 from application.handler import CommandHandler
+from application.history.answers import Histories
 from application.ledger import LedgerDigests
 from application.queries import Queries
 from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.marks import PostgresMarks
 from infrastructure.eventstore.probe import Probe
+from infrastructure.eventstore.records import PostgresRecords, configure_histories
 from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
@@ -25,8 +27,9 @@ from infrastructure.telemetry.observer import Observer
 from infrastructure.wiring.clock import now
 
 LISTS_AT_ONCE = 3  # threads, each with a connection
-CONNECTIONS_A_WORKER = LISTS_AT_ONCE + 7
-"""Lists, the writer, lookups, readiness, two to read events, and one for each follower."""
+HISTORIES_AT_ONCE = 2  # likewise
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 7
+"""Also the writer, lookups, readiness, two to read events, and one for each follower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Store:
     commands: CommandHandler
     lookups: Queries
     lists: list[Queries]
+    histories: list[Histories]
     probe: Probe
     horizon: Horizon
 
@@ -69,13 +73,24 @@ def opened_store(
             views = PostgresViews(session, streams, damaged)
             return Queries(views, cursors, settings.page_size, damaged)
 
+        def histories() -> Histories:
+            records = PostgresRecords(session(greet=bound_histories))
+            return Histories(
+                records, secret, lambda: horizon.feed, digests, settings.page_size, lambda: 0
+            )
+
+        def bound_histories(connection: BoundedConnection) -> None:
+            horizon.look(connection)
+            configure_histories(connection)
+
         def bound_lists(connection: BoundedConnection) -> None:
             horizon.look(connection)
             configure_lists(connection)
 
         looking = session(keeps_plans=True)
         # These look first: they find a database that is away sooner than the log's library.
-        cursors = Cursors(_secret(looking, "cursor"), lambda: horizon.feed)
+        secret = _secret(looking, "cursor")
+        cursors = Cursors(secret, lambda: horizon.feed)
         digests = LedgerDigests(_secret(looking, "ledger"))
         log = stack.enter_context(closing(WorkflowLog(dsn)))
         writing = session(keeps_plans=True)
@@ -84,6 +99,7 @@ def opened_store(
             CommandHandler(events, digests, damaged=Damaged(PostgresMarks(writing), reports)),
             queries(looking),
             [queries(session(greet=bound_lists)) for _ in range(LISTS_AT_ONCE)],
+            [histories() for _ in range(HISTORIES_AT_ONCE)],
             Probe(session(), horizon, watch),
             horizon,
         )

@@ -111,6 +111,7 @@ ROWS: list[Row] = [
         False,
     ),
     (troubles.SearchTooBroad("x"), Code.RESOURCE_EXHAUSTED, "SEARCH_TOO_BROAD", [], False),
+    (troubles.TimeNotFound("x"), Code.UNAVAILABLE, "TIME_NOT_FOUND", [_RETRY], False),
     (troubles.OutcomeUnknown("x"), Code.UNAVAILABLE, "OUTCOME_UNKNOWN", [_RETRY], False),
     (troubles.StoredDataDamaged("x"), Code.DATA_LOSS, "STORED_DATA_DAMAGED", [], False),
     (troubles.AppendRefused("x"), Code.INTERNAL, "APPEND_REFUSED", [], False),

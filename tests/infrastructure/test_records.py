@@ -6,14 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from application.ports import Span, StoredDataDamaged, Version
 from domain.commands import Command
 from domain.workflow import replay
-from infrastructure.eventstore import records
 from tests.support.database import execute
 from tests.support.given import (
     ID,
-    NOW,
     OTHER_ID,
     build_status,
     create,

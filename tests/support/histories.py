@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from application.draft import Done, Outcome, Submission
-from application.folds import State, state_at
 from application.handler import CommandHandler
 from application.history.answers import Histories
 from application.history.questions import Question
 from application.history.results import Answer
+from application.history.states import State, state_at
 from application.ports import Origin, Version
 from domain.commands import Command
 from infrastructure.eventstore.horizon import Horizon
@@ -58,7 +58,7 @@ def open_histories(dsn: str) -> Iterator[OpenHistories]:
     horizon = Horizon()
     session = Session(dsn, greet=configure_histories)
     records = PostgresRecords(session)
-    histories = Histories(records, b"secret", lambda: horizon.feed, DIGESTS, PAGE)
+    histories = Histories(records, b"secret", lambda: horizon.feed, DIGESTS, PAGE, lambda: 0)
     with open_store(dsn) as opened:
         try:
             yield OpenHistories(opened, CommandHandler(opened.store, DIGESTS), records, histories)

@@ -119,8 +119,13 @@ def any_workflow(request: pb.GetWorkflowByIDRequest, _: Surroundings) -> Lookup:
 
 def page_of_list(request: pb.ListWorkflowsRequest, surroundings: Surroundings) -> PageRequest:
     """A question for one page of a user's list."""
-    wanted = request.filters
-    filters = Filters(
+    filters = filters_of(request.filters)
+    return PageRequest.checked(request.user_id, filters, request.cursor, surroundings.catalogue)
+
+
+def filters_of(wanted: pb.ListWorkflowsFilters) -> Filters:
+    """The filters of a list, unchecked."""
+    return Filters(
         query=wanted.query,
         kind=wanted.kind,
         build_status=wanted.build_status,
@@ -128,4 +133,3 @@ def page_of_list(request: pb.ListWorkflowsRequest, surroundings: Surroundings) -
         interval_min=wanted.interval_min,
         interval_max=wanted.interval_max,
     )
-    return PageRequest.checked(request.user_id, filters, request.cursor, surroundings.catalogue)

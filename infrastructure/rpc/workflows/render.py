@@ -1,6 +1,6 @@
 """From the application's outcomes to replies of the contract, with their trailing metadata."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import lru_cache
 
@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 from workflows import workflows_pb2 as pb
 
 from application.draft import Done
-from application.ports import View
+from application.ports import ListedWorkflow, View
 from application.queries import Page
 from infrastructure.contract import (
     FEED_KEY,
@@ -89,17 +89,26 @@ def any_workflow(view: View) -> Rendered:
 
 
 def page(found: Page) -> Rendered:
-    """A page of a list.
+    """A page of a list."""
+    message = pb.ListWorkflowsResponse(cursor=found.cursor)
+    fill(message.workflows.add, found.workflows)
+    if not found.unreadable:
+        return message, ()
+    return message, ((UNREADABLE_KEY, ",".join(found.unreadable[:UNREADABLE_SHOWN])),)
+
+
+def fill(
+    add: Callable[[], pb.WorkflowsByUserIDResponse], workflows: Iterable[ListedWorkflow]
+) -> None:
+    """Adds the workflows of a page to a message.
 
     Written for speed, since a page has many workflows: messages that are there already are filled
     field by field, defaults are left out, and what a page shows again is not written anew.
     """
-    message = pb.ListWorkflowsResponse(cursor=found.cursor)
-    add = message.workflows.add
     for (
         workflow_id, name, payload, kind, build_status, interval, failures, max_failures,
         log_retention, created_at, updated_at, terminated_at, _,
-    ) in found.workflows:  # fmt: skip
+    ) in workflows:  # fmt: skip
         listed = add()
         listed.id = workflow_id
         listed.name = name
@@ -116,9 +125,6 @@ def page(found: Page) -> Rendered:
             listed.log_retention = True
         if terminated_at:
             listed.terminated_at = _shown_again(terminated_at)
-    if not found.unreadable:
-        return message, ()
-    return message, ((UNREADABLE_KEY, ",".join(found.unreadable[:UNREADABLE_SHOWN])),)
 
 
 _shown_again = lru_cache(maxsize=16_384)(timestamp)

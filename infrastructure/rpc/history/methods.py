@@ -1,0 +1,56 @@
+"""The methods of WorkflowHistoryService: one row a method, and nothing else."""
+
+from operator import attrgetter
+
+from workflows import history_pb2 as pb
+
+from infrastructure.contract import HISTORY_SERVICE
+from infrastructure.rpc.history import convert, render
+from infrastructure.rpc.method import LaneName, MethodRow, ServiceTable
+
+_OWNER = attrgetter("user_id")
+
+METHODS = (
+    MethodRow(
+        "GetWorkflowHistory",
+        pb.GetWorkflowHistoryRequest,
+        convert.history,
+        _OWNER,
+        LaneName.HISTORY,
+        render.history,
+    ),
+    MethodRow(
+        "GetWorkflowAsOf",
+        pb.GetWorkflowAsOfRequest,
+        convert.as_of,
+        _OWNER,
+        LaneName.HISTORY,
+        render.as_of,
+    ),
+    MethodRow(
+        "DiffWorkflow",
+        pb.DiffWorkflowRequest,
+        convert.diff,
+        _OWNER,
+        LaneName.HISTORY,
+        render.diff,
+    ),
+    MethodRow(
+        "ListWorkflowsAsOf",
+        pb.ListWorkflowsAsOfRequest,
+        convert.list_as_of,
+        _OWNER,
+        LaneName.HISTORY,
+        render.list_as_of,
+    ),
+    MethodRow(
+        "WhatIf",
+        pb.WhatIfRequest,
+        convert.what_if,
+        None,
+        LaneName.HISTORY,
+        render.what_if,
+    ),
+)
+
+TABLE = ServiceTable(HISTORY_SERVICE, METHODS)
