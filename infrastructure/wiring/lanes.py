@@ -77,22 +77,25 @@ def _submission(
     return Submission(command, reply.origin)
 
 
+def _question(origins: Origins, question: Question, reply: Reply, *_: str) -> Question:
+    if isinstance(question, WhatIfRequest):
+        return question.by(partial(origins.of, reply.metadata, reply.caller))
+    return question
+
+
 def entrances(lanes: Lanes) -> Mapping[LaneName, Entrance]:
     """How the work of methods enters each lane, by the lane's name."""
+    origins = Origins()
     return {
         LaneName.WRITES: Entrance(
             lanes.writes,
-            partial(_submission, Origins()),
+            partial(_submission, origins),
             STORED_TWICE,
         ),
         LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, *_: lookup),
         LaneName.LISTS: Entrance(ParallelLanes(lanes.lists), lambda page, *_: page),
         LaneName.HISTORY: Entrance(
             ParallelLanes(lanes.histories),
-            lambda question, reply, *_: (
-                question.by(partial(origins.of, reply.metadata, reply.caller))
-                if isinstance(question, WhatIfRequest)
-                else question
-            ),
+            partial(_question, origins),
         ),
     }
