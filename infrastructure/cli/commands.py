@@ -25,6 +25,7 @@ COMMANDS = {
     "seed": Command("infrastructure.cli.seed.command", "Fill the service with examples."),
     "call": Command("infrastructure.cli.call", "Call a method of the service."),
     "describe": Command("infrastructure.cli.describe", "Show what a method takes and returns."),
+    "token": Command("infrastructure.cli.token", "Make a token for development."),
     "epoch": Command("infrastructure.cli.epoch", "Begin a new epoch after a restore."),
     "check": Command("infrastructure.cli.check", "Compare rows and ledger with the events."),
     "rebuild": Command("infrastructure.cli.rebuild", "Make the rows anew from the events."),
