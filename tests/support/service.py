@@ -42,7 +42,7 @@ class Service:
         """Starts the process; `announced` waits until it serves."""
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the service
         self._process = subprocess.Popen(
-            [*self.command, "serve", *_with_any_port(flags), "--json"],
+            [*self.command, "serve", *_with_any_port(flags, environment), "--json"],
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env={**_clean_environment(), **environment},
@@ -146,8 +146,9 @@ class Service:
         return line
 
 
-def _with_any_port(flags: tuple[str, ...]) -> tuple[str, ...]:
-    return flags if "--listen" in flags else ("--listen", "127.0.0.1:0", *flags)
+def _with_any_port(flags: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, ...]:
+    chosen = "--listen" in flags or "WORKFLOWS_LISTEN" in environment
+    return flags if chosen else ("--listen", "127.0.0.1:0", *flags)
 
 
 def _clean_environment() -> Mapping[str, str]:
