@@ -34,6 +34,7 @@ from application.ports.troubles import (
     StoredDataDamaged,
     StoreUnavailable,
     TimeNotFound,
+    UserBeingErased,
 )
 from application.ports.views import (
     OTHER_BYTES,
@@ -80,6 +81,7 @@ __all__ = [
     "Stream",
     "TimeNotFound",
     "Unread",
+    "UserBeingErased",
     "Version",
     "View",
     "WorkflowViews",

@@ -116,7 +116,8 @@ class EventStore(Protocol):
         its stream has moved on or one of its keys is taken: decide it again. Positions are
         gapless and in commit order. When this returns, the changes are durable.
 
-        Raises StoreUnavailable (nothing recorded), OutcomeUnknown, or AppendRefused. Any other
+        Raises StoreUnavailable (nothing recorded), OutcomeUnknown, AppendRefused, or
+        UserBeingErased if any change is of a user who is being erased (nothing recorded). Any other
         exception is raised before anything is recorded.
         """
         ...

@@ -32,6 +32,10 @@ class OutcomeUnknown(Exception):
     """
 
 
+class UserBeingErased(Exception):
+    """The user of a command is being erased; nothing is recorded for that user meanwhile."""
+
+
 class AppendRefused(Exception):
     """The store cannot hold the value; the same append would fail again."""
 

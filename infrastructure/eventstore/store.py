@@ -23,6 +23,7 @@ from application.ports import (
     StoredDataDamaged,
     StoreUnavailable,
     Stream,
+    UserBeingErased,
 )
 from domain.workflow import Workflow
 from infrastructure.eventstore.append import parameters
@@ -48,6 +49,9 @@ APPEND = """
     FROM append_events_v1(%s, %s, %s, %s, %s, %s, %s, %b, %s, %s, %s)
 """
 
+
+FENCED = "WF004"
+"""The SQLSTATE with which an append is refused if one of its users is being erased."""
 
 _log = structlog.get_logger()
 
@@ -126,7 +130,7 @@ class PostgresEventStore:
         ]
         try:
             self.append(rebuilt)
-        except (StoreUnavailable, OutcomeUnknown, AppendRefused) as failed:
+        except (StoreUnavailable, OutcomeUnknown, AppendRefused, UserBeingErased) as failed:
             # The states are right all the same; the next read tries again.
             _log.warning("rows not restored", count=len(rebuilt), why=str(failed))
 
@@ -149,6 +153,8 @@ class PostgresEventStore:
             refusal = wound_back(self._horizon.position)
             self._session.tell(refusal)
             raise refusal from error
+        if error.sqlstate == FENCED:
+            raise UserBeingErased from error
         if not is_certain(error):
             ends = settle(self._session, append_id, epoch, changes, passed=passed)
             self._observer.settled(recorded=bool(ends))

@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from infrastructure.settings import Settings
-from infrastructure.tlog.notes import SIGNATURE, Note, Signer
+from infrastructure.tlog.notes import SIGNATURE, Note, Signer, Verifier
 
 _FILE = "log.key"
 _PREFIX = "PRIVATE+KEY+"
@@ -60,6 +60,11 @@ class SigningKey:
     def signer(self, name: str, kind: int = SIGNATURE) -> Signer:
         """The key under a name."""
         return Signer(name, kind, self.private)
+
+    @property
+    def verifier(self) -> Verifier:
+        """The public half, under the name of the installation."""
+        return self.signer(self.name).verifier
 
     def log_signer(self, epoch: int) -> Signer:
         """The key of the log of an epoch."""

@@ -19,7 +19,7 @@ FORM = f"shape {ROW_SHAPE}, {FOLDING}"
 """What rows of today look like: rows of another form are of no use to a rebuild."""
 
 ONE_AT_A_TIME = "SELECT pg_try_advisory_lock(5005203)"
-WRITING = "SELECT pg_advisory_xact_lock(5005202)"
+WRITING = "SELECT pg_advisory_xact_lock(5005204)"
 """Held while rows are written, so that a workflow is forgotten before that or after it."""
 
 _STATE = "SELECT step, epoch, form FROM row_rebuild"

@@ -8,6 +8,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
 
 from application.access import NotPermitted, Unauthenticated
+from application.erasure import NotHeld, UserHeld
 from application.handler import Contended
 from application.ports import (
     AppendRefused,
@@ -16,6 +17,7 @@ from application.ports import (
     StoredDataDamaged,
     StoreUnavailable,
     TimeNotFound,
+    UserBeingErased,
 )
 from domain.errors import (
     IdempotencyKeyReused,
@@ -46,6 +48,7 @@ from infrastructure.wire.calls import (
 
 MAX_VIOLATIONS = 20
 MAX_VIOLATION = 200  # characters
+MAX_MESSAGE = 400  # characters
 _SOON = details.RetryInfo(retry_delay=Duration(nanos=200_000_000))
 
 
@@ -137,6 +140,26 @@ def _stale(error: StaleGeneration) -> Refusal:
     )
 
 
+def _of_user(reason: str, message: str) -> Refusal:
+    """A refusal because of the user whom the request names; the user is not named again."""
+    failure = details.PreconditionFailure(
+        violations=[
+            details.PreconditionFailure.Violation(
+                type=reason, subject="user", description=message[:MAX_MESSAGE]
+            )
+        ]
+    )
+    return Refusal(Code.FAILED_PRECONDITION, message[:MAX_MESSAGE], reason, [failure])
+
+
+def _being_erased(_: UserBeingErased) -> Refusal:
+    message = (
+        "This user is being erased; nothing was recorded."
+        " When that is complete, the user may begin anew."
+    )
+    return _of_user("USER_BEING_ERASED", message)
+
+
 def _not_served(reason: NotServed) -> Refusal:
     return Refusal(reason.code, str(reason), reason.reason, [_SOON] if reason.retry else [])
 
@@ -180,6 +203,9 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
     IdempotencyKeyReused: _key_reused,
     WorkflowTerminated: _terminated,
     StaleGeneration: _stale,
+    UserBeingErased: _being_erased,
+    UserHeld: lambda held: _of_user("USER_HELD", str(held)),
+    NotHeld: lambda _: _of_user("USER_NOT_HELD", "This user is not held, so nothing was released."),
     Contended: _always(
         Code.ABORTED,
         "CONTENDED",

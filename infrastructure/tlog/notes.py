@@ -104,9 +104,9 @@ class Note:
     lines: Sequence[str]
 
     @classmethod
-    def parse(cls, note: str) -> "Note":
+    def parse(cls, note: str, room: int = MAX_NOTE_BYTES) -> "Note":
         """The note in a text; no signature is verified. Raises NoteRefused."""
-        if len(note) > MAX_NOTE_BYTES:
+        if len(note) > room:
             raise NoteRefused("the note is too long")
         text, gap, rest = note.rpartition("\n\n")
         lines = rest.splitlines(keepends=True)

@@ -1,7 +1,8 @@
 -- Appends the changes of one batch and returns the last position before it, and its epoch. If a stream
 -- has moved on or a key is taken, records nothing and returns the workflows to leave out.
 -- Raises WF001 if the feed ends before a position that the caller has seen in this epoch: the
--- database lost something. Raises WF002 if the append was settled as not recorded before it arrived.
+-- database lost something. Raises WF002 if the append was settled as not recorded before it arrived,
+-- and WF004 if anything in it is of a user who is being erased.
 --
 -- What is new stands apart from what moved on: the row of a new workflow is inserted without a look
 -- for an old one, the row of a known one is updated in the columns that can change.
@@ -23,6 +24,8 @@ CREATE FUNCTION append_events_v1(
 )
 LANGUAGE plpgsql
 AS $$
+DECLARE
+    is_anyone_fenced boolean;
 BEGIN
     -- As a condition it is a plain expression; a statement of its own would cost more.
     IF pg_advisory_xact_lock(5005201) IS NULL THEN
@@ -30,12 +33,17 @@ BEGIN
     END IF;
 
     SELECT (SELECT coalesce(max(notification_id), 0) FROM workflow_events),
-           (SELECT epoch FROM feed_epoch), array_agg(c.id)
-    INTO last_position, current_epoch, left_out
+           (SELECT f.epoch FROM feed_epoch AS f), (SELECT f.is_anyone_fenced FROM feed_epoch AS f),
+           array_agg(c.id)
+    INTO last_position, current_epoch, is_anyone_fenced, left_out
     FROM unnest(ids, base_versions) AS c(id, base_version)
     LEFT JOIN workflows AS w ON w.id = c.id
-    WHERE c.base_version <> coalesce(CASE WHEN restored IS NULL THEN w.version END, (
-        SELECT max(v.originator_version) FROM workflow_events AS v WHERE v.originator_id = c.id
+    -- Without its row, a known workflow has moved on, too: it may have been forgotten.
+    WHERE c.base_version <> coalesce(CASE WHEN restored IS NULL THEN
+        coalesce(w.version, CASE WHEN c.base_version > 0 THEN -1 END)
+    END, (
+        SELECT CASE WHEN bool_or(v.content IS NULL) THEN -1 ELSE max(v.originator_version) END
+        FROM workflow_events AS v WHERE v.originator_id = c.id
     ), 0);
 
     IF last_position < seen_position AND current_epoch = seen_epoch THEN
@@ -46,6 +54,15 @@ BEGIN
     IF EXISTS (SELECT FROM append_fences WHERE append_id = this_append) THEN
         RAISE EXCEPTION 'append % was settled as not recorded', this_append
             USING ERRCODE = 'WF002';
+    END IF;
+
+    IF is_anyone_fenced AND EXISTS (
+        SELECT FROM erasures AS f WHERE f.user_id IN (
+            SELECT w.user_id FROM workflows AS w WHERE w.id = ANY (ids)
+            UNION ALL SELECT r.user_id FROM json_to_recordset(new_rows) AS r(user_id text)
+        )
+    ) THEN
+        RAISE EXCEPTION 'a user is being erased' USING ERRCODE = 'WF004';
     END IF;
 
     IF new_entries IS NOT NULL THEN

@@ -6,7 +6,7 @@ LANGUAGE plpgsql
 AS $$
 BEGIN
     -- Before what a rebuild writes, or after it: it holds this lock while it writes.
-    PERFORM pg_advisory_xact_lock(5005202);
+    PERFORM pg_advisory_xact_lock(5005204);
     -- After an append that decided on the row, and before any that would.
     PERFORM pg_advisory_xact_lock(5005201);
     DELETE FROM workflows WHERE id = NEW.originator_id;
