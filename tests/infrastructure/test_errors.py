@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 
-from application import access, draft, handler
+from application import access, draft, erasure, handler
 from application.ports import troubles
 from domain import errors as domain
 from infrastructure.contract import DETAILS_KEY, SERVICE
@@ -61,6 +61,17 @@ _STALE = domain.StaleGeneration(ID, 1, 2)
 
 # An error; its code, its reason, the details beside ErrorInfo, and whether clients see its text.
 Row = tuple[Exception, grpc.StatusCode, str, list[Message], bool]
+
+_HOLD = erasure.Hold("case 7", "the court", datetime(2026, 1, 2, tzinfo=UTC))
+
+
+def _of_user(reason: str, error: Exception) -> Message:
+    violation = details.PreconditionFailure.Violation(
+        type=reason, subject="user", description=refusal_of(error).message
+    )
+    return details.PreconditionFailure(violations=[violation])
+
+
 ROWS: list[Row] = [
     (
         domain.InvalidFields([domain.Violation("name", "is empty")]),
@@ -114,6 +125,14 @@ ROWS: list[Row] = [
     (troubles.TimeNotFound("x"), Code.UNAVAILABLE, "TIME_NOT_FOUND", [_RETRY], False),
     (troubles.OutcomeUnknown("x"), Code.UNAVAILABLE, "OUTCOME_UNKNOWN", [_RETRY], False),
     (troubles.StoredDataDamaged("x"), Code.DATA_LOSS, "STORED_DATA_DAMAGED", [], False),
+    *(
+        (error, Code.FAILED_PRECONDITION, reason, [_of_user(reason, error)], False)
+        for error, reason in (
+            (troubles.UserBeingErased(), "USER_BEING_ERASED"),
+            (erasure.UserHeld(_HOLD), "USER_HELD"),
+            (erasure.NotHeld(), "USER_NOT_HELD"),
+        )
+    ),
     (troubles.AppendRefused("x"), Code.INTERNAL, "APPEND_REFUSED", [], False),
 ]
 METADATA = {"STALE_GENERATION": {"given": "1", "current": "2"}}
@@ -162,7 +181,8 @@ def test_every_error_of_the_house_has_a_row_that_is_asserted() -> None:
     asserted = {type(row[0]) for row in ROWS}
     assert asserted == errors.RULES.keys()
     assert (
-        _errors_in(access, domain, troubles, draft, handler, lanes, errors, calls) - WITHOUT_ROW
+        _errors_in(access, domain, troubles, draft, erasure, handler, lanes, errors, calls)
+        - WITHOUT_ROW
         == asserted
     )
 
