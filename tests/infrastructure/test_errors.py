@@ -126,7 +126,7 @@ ROWS: list[Row] = [
     (troubles.OutcomeUnknown("x"), Code.UNAVAILABLE, "OUTCOME_UNKNOWN", [_RETRY], False),
     (troubles.StoredDataDamaged("x"), Code.DATA_LOSS, "STORED_DATA_DAMAGED", [], False),
     *(
-        (error, Code.FAILED_PRECONDITION, reason, [_of_user(reason, error)], False)
+        (error, Code.FAILED_PRECONDITION, reason, [_of_user(reason, error)], reason == "USER_HELD")
         for error, reason in (
             (troubles.UserBeingErased(), "USER_BEING_ERASED"),
             (erasure.UserHeld(_HOLD), "USER_HELD"),
