@@ -69,7 +69,8 @@ def _of_user(reason: str, error: Exception) -> Message:
     violation = details.PreconditionFailure.Violation(
         type=reason, subject="user", description=refusal_of(error).message
     )
-    return details.PreconditionFailure(violations=[violation])
+    failure: Message = details.PreconditionFailure(violations=[violation])
+    return failure
 
 
 ROWS: list[Row] = [
