@@ -181,6 +181,24 @@ class Erasures:
         else:
             self._store.hold(asked, actor)
 
+    def answer(
+        self, batch: Sequence[tuple[EraseUser | HoldUser, str]]
+    ) -> Iterator[Erasure | HoldUser | Exception]:
+        """What was done for each item of a batch, asked for by an actor, or what was raised."""
+        for asked, actor in batch:
+            try:
+                outcome = self._outcome(asked, actor)
+            except Exception as refusal:  # noqa: BLE001 - it is this call's outcome
+                yield refusal
+            else:
+                yield outcome
+
+    def _outcome(self, asked: EraseUser | HoldUser, actor: str) -> Erasure | HoldUser:
+        if isinstance(asked, EraseUser):
+            return self.erase(asked, actor)
+        self.hold(asked, actor)
+        return asked
+
     def _finish(self, receipt_id: str) -> Erasure:
         erasure = self._store.forget(receipt_id)
         if not erasure.workflows:

@@ -2,11 +2,13 @@
 
 from typing import Final
 
-from workflows import history_pb2
+from workflows import admin_pb2, history_pb2
 from workflows import workflows_pb2 as pb
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["WorkflowsService"]
 """The service as its contract describes it: its methods, and its name in SERVICE.full_name."""
+ADMIN_SERVICE: Final = admin_pb2.DESCRIPTOR.services_by_name["WorkflowAdminService"]
+"""The service of administrators."""
 HISTORY_SERVICE: Final = history_pb2.DESCRIPTOR.services_by_name["WorkflowHistoryService"]
 """The service of histories, as its contract describes it."""
 

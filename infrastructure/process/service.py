@@ -5,6 +5,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from application.receipts import ReceiptRefused
 from infrastructure.address import Address
 from infrastructure.catalogue.loading import CatalogueRefused, load
 from infrastructure.http.door import DoorAddressInUse
@@ -16,6 +17,7 @@ from infrastructure.process.port import AddressRefused
 from infrastructure.process.signals import Stopped, StopSignals
 from infrastructure.process.supervisor import Supervisor
 from infrastructure.process.worker import serve_alone
+from infrastructure.proof.keys import KeyUnusable
 from infrastructure.proof.logs import logs_of
 from infrastructure.readmodel.refolding import fold_names_again
 from infrastructure.rpc.server import AddressInUse
@@ -33,6 +35,8 @@ REFUSALS = (
     DoorAddressInUse,
     DatabaseUnusable,
     SchemaMismatch,
+    ReceiptRefused,
+    KeyUnusable,
     *access.REFUSALS,
     observing.TracesRefused,
 )

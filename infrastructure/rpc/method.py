@@ -33,6 +33,7 @@ class LaneName(StrEnum):
     LOOKUPS = "lookups"
     LISTS = "lists"
     HISTORY = "history"
+    ADMIN = "admin"
     CHECKS = "checks"
     """Parses and checks large requests before they enter the lane of their method."""
 

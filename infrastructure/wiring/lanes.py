@@ -7,10 +7,12 @@ from functools import partial
 from typing import Any
 
 from application.draft import Done, Submission
+from application.erasure import EraseUser, HoldUser
 from application.history.questions import Question, WhatIfRequest
 from application.history.results import Answer
 from application.ports import View
 from application.queries import Lookup, Page, PageRequest
+from application.receipts import Erasure
 from domain.commands import Command
 from infrastructure.identity.origin import Origins
 from infrastructure.lanes.batcher import Limits
@@ -27,6 +29,7 @@ LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 
 CHECKS = Limits(queue=256, queue_bytes=16_000_000, share=64, share_bytes=4_000_000, batch=1)
 LISTS = Limits(queue=1024, share=256, batch=1)
 HISTORY = Limits(queue=256, share=64, batch=1)
+ADMINISTRATION = Limits(queue=64, share=64, batch=1)
 
 STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
 
@@ -39,12 +42,20 @@ class Lanes:
     lookups: Lane[Lookup, View]
     lists: list[Lane[PageRequest, Page]]
     histories: list[Lane[Question, Answer]]
+    administration: Lane[tuple[EraseUser | HoldUser, str], Erasure | HoldUser]
     checks: Lane[Callable[[], Any], Any]
 
     @property
     def all(self) -> list[Lane[Any, Any]]:
         """Every lane, those first from which work goes on to others."""
-        return [self.checks, *self.histories, *self.lists, self.lookups, self.writes]
+        return [
+            self.checks,
+            self.administration,
+            *self.histories,
+            *self.lists,
+            self.lookups,
+            self.writes,
+        ]
 
     @property
     def alive(self) -> bool:
@@ -62,7 +73,10 @@ def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
     lookups = Lane(LaneName.LOOKUPS, store.lookups.look_up, LOOKUPS, observer)
     writes = Lane(LaneName.WRITES, store.commands.handle, WRITES, observer)
     checks: Lane[Callable[[], Any], Any] = Lane(LaneName.CHECKS, checked, CHECKS, observer)
-    lanes = Lanes(writes, lookups, lists, histories, checks)
+    administration: Lane[tuple[EraseUser | HoldUser, str], Erasure | HoldUser] = Lane(
+        LaneName.ADMIN, store.erasures.answer, ADMINISTRATION, observer
+    )
+    lanes = Lanes(writes, lookups, lists, histories, administration, checks)
     try:
         yield lanes
     finally:
@@ -94,6 +108,9 @@ def entrances(lanes: Lanes) -> Mapping[LaneName, Entrance]:
         ),
         LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, *_: lookup),
         LaneName.LISTS: Entrance(ParallelLanes(lanes.lists), lambda page, *_: page),
+        LaneName.ADMIN: Entrance(
+            lanes.administration, lambda asked, reply, *_: (asked, reply.caller.actor)
+        ),
         LaneName.HISTORY: Entrance(
             ParallelLanes(lanes.histories),
             partial(_question, origins),

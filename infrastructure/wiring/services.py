@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from infrastructure.rpc.admin import methods as admin
 from infrastructure.rpc.dispatch import answerers
 from infrastructure.rpc.guard import Guard, guarded
 from infrastructure.rpc.history import methods as history
@@ -12,7 +13,7 @@ from infrastructure.rpc.workflows import methods as workflows
 from infrastructure.wire.calls import Method, StreamMethod
 from infrastructure.wiring.lanes import Lanes, entrances
 
-TABLES = (workflows.TABLE, history.TABLE)
+TABLES = (workflows.TABLE, history.TABLE, admin.TABLE)
 """The tables of all services."""
 
 

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from application.cursors import Cursors
 from application.damage import Damaged, Reports
+from application.erasure import Erasures
 from application.handler import CommandHandler
 from application.history.answers import Histories
 from application.ledger import LedgerDigests
 from application.queries import Queries
+from infrastructure.eventstore.erasure import PostgresErasures
 from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
 from infrastructure.eventstore.marks import PostgresMarks
@@ -19,6 +21,7 @@ from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.postgres.watch import DatabaseWatch
+from infrastructure.proof.receipts import receipts_of
 from infrastructure.readmodel.pages import configure_lists
 from infrastructure.readmodel.views import PostgresViews
 from infrastructure.settings import Settings
@@ -42,6 +45,7 @@ class Store:
     histories: list[Histories]
     probe: Probe
     horizon: Horizon
+    erasures: Erasures
 
 
 @contextmanager
@@ -95,6 +99,9 @@ def opened_store(
         log = stack.enter_context(closing(WorkflowLog(dsn)))
         writing = session(keeps_plans=True)
         events = PostgresEventStore(writing, log, now, horizon, observer)
+        receipts = receipts_of(settings)
+        erasures = Erasures(PostgresErasures(database), receipts, receipts.sign)
+        erasures.resume()  # A restored database forgets again before anything is served.
         yield Store(
             CommandHandler(events, digests, damaged=Damaged(PostgresMarks(writing), reports)),
             queries(looking),
@@ -102,6 +109,7 @@ def opened_store(
             [histories() for _ in range(HISTORIES_AT_ONCE)],
             Probe(session(), horizon, watch),
             horizon,
+            erasures,
         )
 
 

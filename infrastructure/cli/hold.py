@@ -1,0 +1,43 @@
+"""`workflows hold` and `workflows release`."""
+
+from typing import Annotated
+
+import typer
+from workflows import admin_pb2 as pb
+from workflows import admin_pb2_grpc
+
+from infrastructure.cli.options import Target
+from infrastructure.cli.refusing import calls_to
+from infrastructure.client.channel import connected
+from infrastructure.client.target import DEFAULT_TARGET
+
+_WITHIN = 30.0  # seconds
+
+User = Annotated[str, typer.Option("--user", help="The user.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why, without personal data.")]
+
+
+def hold(user: User, reason: Reason, target: Target = DEFAULT_TARGET) -> None:
+    """Hold a user's record: until the hold is released, an erasure is refused.
+
+    \b
+    Examples:
+      workflows hold --user alice --reason 'court case 7'
+    """
+    with calls_to(target), connected(target) as channel:
+        service = admin_pb2_grpc.WorkflowAdminServiceStub(channel)
+        service.HoldUser(pb.HoldUserRequest(user_id=user, reason=reason), timeout=_WITHIN)
+    typer.echo("held")
+
+
+def release(user: User, reason: Reason, target: Target = DEFAULT_TARGET) -> None:
+    """Release the hold on a user.
+
+    \b
+    Examples:
+      workflows release --user alice --reason 'case 7 is closed'
+    """
+    with calls_to(target), connected(target) as channel:
+        service = admin_pb2_grpc.WorkflowAdminServiceStub(channel)
+        service.ReleaseHold(pb.ReleaseHoldRequest(user_id=user, reason=reason), timeout=_WITHIN)
+    typer.echo("released")
