@@ -6,7 +6,8 @@ import typer
 from workflows import admin_pb2 as pb
 from workflows import admin_pb2_grpc
 
-from infrastructure.cli.options import Target
+from infrastructure.cli.options import Json, Target
+from infrastructure.cli.printing import print_line_of_json
 from infrastructure.cli.refusing import calls_to
 from infrastructure.client.channel import connected
 from infrastructure.client.target import DEFAULT_TARGET
@@ -17,7 +18,9 @@ User = Annotated[str, typer.Option("--user", help="The user.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, without personal data.")]
 
 
-def hold(user: User, reason: Reason, target: Target = DEFAULT_TARGET) -> None:
+def hold(
+    user: User, reason: Reason, target: Target = DEFAULT_TARGET, as_json: Json = False
+) -> None:
     """Hold a user's record: until the hold is released, an erasure is refused.
 
     \b
@@ -27,10 +30,12 @@ def hold(user: User, reason: Reason, target: Target = DEFAULT_TARGET) -> None:
     with calls_to(target), connected(target) as channel:
         service = admin_pb2_grpc.WorkflowAdminServiceStub(channel)
         service.HoldUser(pb.HoldUserRequest(user_id=user, reason=reason), timeout=_WITHIN)
-    typer.echo("held")
+    _say("held", as_json=as_json)
 
 
-def release(user: User, reason: Reason, target: Target = DEFAULT_TARGET) -> None:
+def release(
+    user: User, reason: Reason, target: Target = DEFAULT_TARGET, as_json: Json = False
+) -> None:
     """Release the hold on a user.
 
     \b
@@ -40,4 +45,11 @@ def release(user: User, reason: Reason, target: Target = DEFAULT_TARGET) -> None
     with calls_to(target), connected(target) as channel:
         service = admin_pb2_grpc.WorkflowAdminServiceStub(channel)
         service.ReleaseHold(pb.ReleaseHoldRequest(user_id=user, reason=reason), timeout=_WITHIN)
-    typer.echo("released")
+    _say("released", as_json=as_json)
+
+
+def _say(done: str, *, as_json: bool) -> None:
+    if as_json:
+        print_line_of_json({done: True})
+    else:
+        typer.echo(done)
