@@ -24,7 +24,7 @@ GRANT SELECT, INSERT, DELETE ON append_fences, lost_rows TO workflows_service;
 GRANT SELECT, UPDATE ON readiness_probe TO workflows_service;
 -- Erasures, holds and accesses are recorded and never removed; what an erasure takes away, it takes
 -- away by functions with the owner's rights.
-GRANT SELECT ON erasures, erased_workflows TO workflows_service;
+GRANT SELECT ON erasures, erased_workflows, row_rebuild TO workflows_service;
 GRANT SELECT, INSERT ON user_holds, access_log TO workflows_service;
 GRANT UPDATE (release_reason, released_by, released_at) ON user_holds TO workflows_service;
 GRANT EXECUTE ON FUNCTION begin_erasure_v1, gather_erasure_v1, forget_events_v1, clear_ledger_v1,

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 from importlib.resources import files
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from application.erasure import EraseUser, Erasures
+from infrastructure.eventstore.erasure import PostgresErasures
 from infrastructure.postgres.migrate import migrate
+from infrastructure.proof.keys import SigningKey
+from infrastructure.proof.receipts import FolderReceipts
 from tests.support.database import execute, select, value
 from tests.support.service import NotStarted, Service
 from tests.support.waiting import until
@@ -60,6 +65,18 @@ def test_a_role_that_can_create_nothing_serves_a_migrated_database(role: str) ->
         assert not service.client.walk("alice")
         until(lambda: value(role, "SELECT probed_at FROM readiness_probe") > before)
         assert "migrating" not in service.log()
+
+
+def test_it_erases_a_user_by_the_functions_that_it_may_call(role: str, tmp_path: Path) -> None:
+    key = SigningKey.made("workflows.test")
+    kept = FolderReceipts(tmp_path, lambda: key)
+    with Service("--database-url", role) as service:
+        service.client.created("alice", idempotency_key="once")
+        erased = Erasures(PostgresErasures(role), kept, kept.sign).erase(
+            EraseUser("alice", "request 7", "GDPR Art. 17"), "admin"
+        )
+        assert (len(erased.workflows), erased.events, erased.ledger_entries) == (1, 1, 1)
+        assert not service.client.walk("alice")
 
 
 def test_it_can_neither_change_nor_delete_what_is_recorded_nor_create(role: str) -> None:
