@@ -8,14 +8,18 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """The module of a command, and what the command does in one line."""
+    """The module of a command, and what the command does in one line.
+
+    `function` is the name of its function; empty if it is the command's own.
+    """
 
     module: str
     summary: str
+    function: str = ""
 
     def load(self, name: str) -> Callable[..., Any]:
         """The function that carries the command out."""
-        function: Callable[..., Any] = getattr(import_module(self.module), name)
+        function: Callable[..., Any] = getattr(import_module(self.module), self.function or name)
         return function
 
 
@@ -25,6 +29,10 @@ COMMANDS = {
     "seed": Command("infrastructure.cli.seed.command", "Fill the service with examples."),
     "call": Command("infrastructure.cli.call", "Call a method of the service."),
     "describe": Command("infrastructure.cli.describe", "Show what a method takes and returns."),
+    "history": Command("infrastructure.cli.past.history", "Show what happened to a workflow."),
+    "as-of": Command("infrastructure.cli.past.as_of", "Show a workflow as it was.", "as_of"),
+    "diff": Command("infrastructure.cli.past.diff", "Show what differs between two versions."),
+    "list": Command("infrastructure.cli.past.listing", "List workflows as they were.", "listing"),
     "token": Command("infrastructure.cli.token", "Make a token for development."),
     "epoch": Command("infrastructure.cli.epoch", "Begin a new epoch after a restore."),
     "erase": Command("infrastructure.cli.erase", "Erase all that is known of a user."),

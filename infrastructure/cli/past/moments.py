@@ -1,0 +1,33 @@
+"""Moments of the past, as people write them on a command line."""
+
+import re
+from datetime import datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from workflows import history_pb2 as pb
+
+from infrastructure.cli.refusing import misused
+
+_POSITION = re.compile(r"[0-9]{1,18}")
+_AGO = re.compile(r"([0-9]{1,9}) (second|minute|hour|day|week)s? ago")
+
+
+def moment_of(text: str, now: datetime) -> pb.Moment:
+    """The moment that a text names: RFC 3339, a position, or such as "2 hours ago".
+
+    Ends the command if it names none. `now` is the time from which "ago" counts.
+    """
+    if _POSITION.fullmatch(text):
+        return pb.Moment(position=int(text))
+    time = Timestamp()
+    try:
+        if ago := _AGO.fullmatch(text):
+            time.FromDatetime(now - timedelta(**{f"{ago[2]}s": int(ago[1])}))
+        else:
+            time.FromJsonString(text)
+    except (ValueError, OverflowError):
+        misused(
+            f"{text!r} is no moment; give a time with its zone (2026-11-25T06:30:00Z), a position"
+            ' of the feed (1200), or a time from now ("2 hours ago")'
+        )
+    return pb.Moment(time=time)
