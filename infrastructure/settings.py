@@ -17,6 +17,8 @@ from pydantic_settings import SettingsConfigDict
 from infrastructure.door_settings import DoorSettings
 
 PREFIX = "WORKFLOWS_"
+OF_CLIENTS = ("WORKFLOWS_CA", "WORKFLOWS_TOKEN_FILE")
+"""Variables that commands read which call a service; see cli/options.py."""
 
 
 class Settings(DoorSettings):
@@ -189,7 +191,7 @@ def load(**given: object) -> Settings:
 
 def unknown_variables(environment: Mapping[str, str]) -> Sequence[str]:
     """A sentence for each variable that looks like a setting of ours and is none."""
-    known = [setting.variable for setting in described()]
+    known = [*(setting.variable for setting in described()), *OF_CLIENTS]
     unknown = [
         name for name in environment if name.upper().startswith(PREFIX) and name not in known
     ]

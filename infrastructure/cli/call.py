@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from infrastructure.cli.contract import fields_of, method_named
-from infrastructure.cli.options import Json, Target
+from infrastructure.cli.options import Authorities, Json, Target, TokenFile
 from infrastructure.cli.printing import console, print_json, print_line_of_json, styled
 from infrastructure.cli.refusing import calls_to, misused
 from infrastructure.client.target import DEFAULT_TARGET
@@ -41,6 +41,8 @@ def call(
     target: Target = DEFAULT_TARGET,
     timeout: Timeout = 10.0,
     metadata: Metadata = None,
+    ca: Authorities = None,
+    token_file: TokenFile = None,
     as_json: Json = False,
 ) -> None:
     """Call a method of the service. The response goes to stdout, everything else to stderr.
@@ -65,7 +67,7 @@ def call(
 
     from infrastructure.client.channel import connected, trailing_of  # noqa: PLC0415 - as above
 
-    with calls_to(target), connected(target) as channel:
+    with calls_to(target), connected(target, ca, token_file) as channel:
         send = getattr(WorkflowsServiceStub(channel), found.name).with_call
         response, ended = send(message, timeout=timeout, metadata=sent)
     _show(response, trailing_of(ended), as_json=as_json)

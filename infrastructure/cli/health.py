@@ -8,7 +8,7 @@ import grpc
 import typer
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from infrastructure.cli.options import Json, Target
+from infrastructure.cli.options import Authorities, Json, Target, TokenFile
 from infrastructure.cli.printing import console, print_line_of_json, print_table, styled
 from infrastructure.cli.refusing import calls_to
 from infrastructure.client.channel import connected, has_code
@@ -30,7 +30,13 @@ Wait = Annotated[
 Statuses = Mapping[str, str]
 
 
-def health(target: Target = DEFAULT_TARGET, wait: Wait = 0.0, as_json: Json = False) -> None:
+def health(
+    target: Target = DEFAULT_TARGET,
+    wait: Wait = 0.0,
+    ca: Authorities = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
     """Tell whether the service is alive and ready; the exit code is 0 only if it is both.
 
     \b
@@ -41,7 +47,7 @@ def health(target: Target = DEFAULT_TARGET, wait: Wait = 0.0, as_json: Json = Fa
     """
     with (
         calls_to(target),
-        connected(target) as channel,
+        connected(target, ca, token_file) as channel,
         console(errors=True).status(f"asking {target}"),
     ):
         statuses = _awaited(health_pb2_grpc.HealthStub(channel), wait)

@@ -47,10 +47,13 @@ def calls_to(target: str) -> Iterator[None]:
     """Ends the command if a call to the target fails in the block."""
     import grpc  # noqa: PLC0415 - commands that call nothing start faster without it
 
+    from infrastructure.client.channel import NotSent  # noqa: PLC0415 - as above
     from infrastructure.client.statuses import failure_of  # noqa: PLC0415 - as above
 
     try:
         yield
+    except NotSent as refused:
+        misused(str(refused))
     except grpc.RpcError as error:
         failure = failure_of(error, target)
         raise CommandFailed(failure, heading=failure.code) from None

@@ -25,6 +25,7 @@ from infrastructure.followers.places import (
 )
 from infrastructure.postgres.connection import BoundedConnection
 from infrastructure.postgres.session import Session
+from infrastructure.telemetry.observer import InertObserver, Observer
 
 LOOK_EVERY = 0.05  # seconds between two looks for new events
 TURN_EVERY = 1.0  # seconds between two tries to take over from another process
@@ -39,9 +40,12 @@ _log = structlog.get_logger()
 class Runner:
     """Runs a follower until it is stopped, and again after whatever happens."""
 
-    def __init__(self, follower: Follower, session: Session) -> None:
+    def __init__(
+        self, follower: Follower, session: Session, observer: Observer | None = None
+    ) -> None:
         """The session is the runner's alone; `places.greet` prepares it."""
         self._follower = follower
+        self._observer = observer or InertObserver()
         self._session = session
         self._held: BoundedConnection | None = None
         self._place: FollowerPlace | None = None
@@ -99,6 +103,7 @@ class Runner:
             return LOOK_EVERY
         batch = self._step(connection, self._place)
         self._place = FollowerPlace(self._place.feed, batch.position)
+        self._observer.followed(self._follower.name, batch.position, batch.behind)
         self._well()
         return 0 if batch.behind else LOOK_EVERY
 
@@ -138,6 +143,7 @@ class Runner:
         if self._failures or now >= self._sign_at:
             self._sign_at = now + SIGN_EVERY
             move(connection, self._follower.name, place, place.position)
+            self._observer.followed(self._follower.name, place.position, 0)
             self._well()
 
     def _well(self) -> None:
@@ -149,6 +155,7 @@ class Runner:
     def _failed(self, fault: Exception) -> float:
         """Reports a fault, and returns the seconds until the next try."""
         self._failures += 1
+        self._observer.follower_failed(self._follower.name)
         self._place = None
         self._limit = max(1, self._limit // 2)  # What was too much at once may go in parts.
         if isinstance(fault, Error):

@@ -106,16 +106,22 @@ class MetricsObserver:
         )
         self._followers = Gauge(
             "workflows_follower_position",
-            "The last position that a follower has worked on.",
+            "The position up to which a follower has handled the feed.",
             ["follower"],
-            multiprocess_mode="max",
+            multiprocess_mode="mostrecent",
             registry=registry,
         )
         self._lags = Gauge(
-            "workflows_follower_lag_seconds",
-            "Age of the next event that a follower has not worked on; 0 if there is none.",
+            "workflows_follower_lag_events",
+            "Events that a follower has not handled yet.",
             ["follower"],
             multiprocess_mode="mostrecent",
+            registry=registry,
+        )
+        self._failures = Counter(
+            "workflows_follower_failures",
+            "Times that a follower could not go on.",
+            ["follower"],
             registry=registry,
         )
         Gauge(
@@ -170,10 +176,14 @@ class MetricsObserver:
         if lost:
             self._losses.inc()
 
-    def followed(self, follower: str, position: int, behind: float) -> None:
+    def followed(self, follower: str, position: int, behind: int) -> None:
         """See Observer."""
         self._followers.labels(follower).set(position)
         self._lags.labels(follower).set(behind)
+
+    def follower_failed(self, follower: str) -> None:
+        """See Observer."""
+        self._failures.labels(follower).inc()
 
 
 def page(registry: CollectorRegistry) -> tuple[bytes, str]:

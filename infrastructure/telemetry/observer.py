@@ -70,8 +70,12 @@ class Observer(Protocol):
         """A database connection was closed; `lost` if it broke or fell silent."""
         ...
 
-    def followed(self, follower: str, position: int, behind: float) -> None:
-        """A follower has worked up to a position; the next event is so many seconds old."""
+    def followed(self, follower: str, position: int, behind: int) -> None:
+        """A follower has handled the feed up to a position; so many events follow it."""
+        ...
+
+    def follower_failed(self, follower: str) -> None:
+        """A follower could not go on; it is tried again."""
         ...
 
 
@@ -105,7 +109,10 @@ class InertObserver:
     def session_closed(self, *, lost: bool) -> None:
         """See Observer."""
 
-    def followed(self, follower: str, position: int, behind: float) -> None:
+    def followed(self, follower: str, position: int, behind: int) -> None:
+        """See Observer."""
+
+    def follower_failed(self, follower: str) -> None:
         """See Observer."""
 
 
@@ -160,7 +167,12 @@ class SeveralObservers:
         for observer in self._observers:
             observer.session_closed(lost=lost)
 
-    def followed(self, follower: str, position: int, behind: float) -> None:
+    def followed(self, follower: str, position: int, behind: int) -> None:
         """See Observer."""
         for observer in self._observers:
             observer.followed(follower, position, behind)
+
+    def follower_failed(self, follower: str) -> None:
+        """See Observer."""
+        for observer in self._observers:
+            observer.follower_failed(follower)

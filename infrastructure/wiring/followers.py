@@ -13,6 +13,7 @@ from infrastructure.proof.checkpointing import Checkpointing
 from infrastructure.proof.keys import signing_key
 from infrastructure.proof.logs import logs_of
 from infrastructure.settings import Settings
+from infrastructure.telemetry.observer import Observer
 from infrastructure.wiring.store import Store
 
 STOP_WITHIN = 4.0  # seconds: longer than a transaction may take
@@ -27,11 +28,13 @@ def followers_of(settings: Settings) -> Sequence[Follower]:
 
 
 @contextmanager
-def opened_followers(settings: Settings, database: str, store: Store) -> Iterator["Runners"]:
+def opened_followers(
+    settings: Settings, database: str, store: Store, observer: Observer
+) -> Iterator["Runners"]:
     """Runs the followers until the block ends; each has a thread and a connection of its own."""
     dsn = with_network_guards(database)
     followers = followers_of(settings) if settings.followers else []
-    runners = Runners([Runner(each, _session(dsn, store.horizon)) for each in followers])
+    runners = Runners([Runner(each, _session(dsn, store.horizon), observer) for each in followers])
     runners.start()
     try:
         yield runners

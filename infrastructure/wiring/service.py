@@ -52,7 +52,7 @@ def running(
         opened_store(settings, database, observer, end.events) as store,
         closing(servers),  # Closed after the lanes have drained: what they finish is answered.
         opened_lanes(store, observer) as lanes,
-        opened_followers(settings, database, store) as followers,
+        opened_followers(settings, database, store, observer) as followers,
         opened_methods(settings, store, lanes, health, servers, tls, observer, end) as methods,
         opened_http(
             settings, methods.served, lanes, health, measured, tls, shares_port=shares_port

@@ -23,7 +23,8 @@ SEEN = {
     "loaded": ((0.003,), {}),
     "session_opened": ((), {}),
     "session_closed": ((), {"lost": True}),
-    "followed": (("search", 42, 1.5), {}),
+    "followed": (("search", 42, 3), {}),
+    "follower_failed": (("search",), {}),
 }
 LINES = {
     "call_ended": 'rpc_server_call_duration_seconds_count{rpc_method="workflows.WorkflowsService/'
@@ -36,7 +37,8 @@ LINES = {
     "loaded": "workflows_load_duration_seconds_count 1.0",
     "session_opened": "workflows_sessions_open 1.0",
     "session_closed": "workflows_sessions_lost_total 1.0",
-    "followed": 'workflows_follower_lag_seconds{follower="search"} 1.5',
+    "followed": 'workflows_follower_lag_events{follower="search"} 3.0',
+    "follower_failed": 'workflows_follower_failures_total{follower="search"} 1.0',
 }
 PROCESS = """
 from prometheus_client import CollectorRegistry

@@ -9,7 +9,7 @@ from rich.text import Text
 from workflows import workflows_pb2 as pb
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
-from infrastructure.cli.options import Json, Target
+from infrastructure.cli.options import Authorities, Json, Target, TokenFile
 from infrastructure.cli.printing import console, print_line_of_json, print_table, styled
 from infrastructure.cli.program import program
 from infrastructure.cli.refusing import calls_to
@@ -21,7 +21,12 @@ from infrastructure.client.target import DEFAULT_TARGET
 Listed = Mapping[str, Sequence[pb.WorkflowsByUserIDResponse]]
 
 
-def seed(target: Target = DEFAULT_TARGET, as_json: Json = False) -> None:
+def seed(
+    target: Target = DEFAULT_TARGET,
+    ca: Authorities = None,
+    token_file: TokenFile = None,
+    as_json: Json = False,
+) -> None:
     """Fill the service with example workflows of three users.
 
     Running it again changes nothing, and finishes what was interrupted.
@@ -32,7 +37,7 @@ def seed(target: Target = DEFAULT_TARGET, as_json: Json = False) -> None:
       workflows seed --target 127.0.0.1:50053 --json
     """
     told = stories()
-    with calls_to(target), connected(target) as channel:
+    with calls_to(target), connected(target, ca, token_file) as channel:
         service = WorkflowsServiceStub(channel)
         recorded = _tell(Storyteller(service), told, quiet=as_json)
         listed = {user: list(_all(service, user)) for user in sorted({s.user for s in told})}
