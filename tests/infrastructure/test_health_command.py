@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -9,6 +10,7 @@ import pytest
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from infrastructure.cli.health import ALIVE, READY
+from infrastructure.contract import ADMIN_SERVICE, HISTORY_SERVICE
 from tests.support.command_line import answer, grpc_server, one_line, refusal, workflows
 from tests.support.service import Service
 
@@ -21,9 +23,11 @@ class Scripted(health_pb2_grpc.HealthServicer):  # type: ignore[misc] # the libr
 
     def __init__(self, *readiness: int | None) -> None:
         self._readiness = list(readiness)
+        self.tokens: list[str | None] = []
 
     def List(self, _: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
         """The process is alive; the service is as the script says."""
+        self.tokens.append(dict(context.invocation_metadata()).get("authorization"))
         status = self._readiness.pop(0) if len(self._readiness) > 1 else self._readiness[0]
         if status is None:
             context.abort(grpc.StatusCode.UNAVAILABLE, "not yet")
@@ -45,10 +49,11 @@ def health_of(servicer: Any, *flags: str) -> tuple[int, Any]:
 def test_a_running_service_is_alive_and_ready(database: str) -> None:
     with Service("--database-url", database) as service:
         said = answer("health", "--target", service.address, "--wait", "60", "--json")
+    names = (ALIVE, READY, HISTORY_SERVICE.full_name, ADMIN_SERVICE.full_name)
     assert said == {
         "target": service.address,
         "serving": True,
-        "statuses": {ALIVE: "SERVING", READY: "SERVING"},
+        "statuses": dict.fromkeys(names, "SERVING"),
     }
 
 
@@ -100,3 +105,16 @@ def test_a_server_without_health_is_told_apart_from_one_that_is_down() -> None:
         said = refusal("health", "--target", target)
     assert said.startswith("error UNIMPLEMENTED")
     assert f"Is it the Workflows Service that listens at {target}" in said
+
+
+def test_the_token_of_a_file_is_sent_without_its_line_break(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret\n")
+    servicer = Scripted(SERVING)
+    assert health_of(servicer, "--token-file", str(tmp_path / "token"))[0] == 0
+    assert servicer.tokens == ["Bearer secret"]
+
+
+def test_a_token_does_not_travel_to_another_machine_unencrypted(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("secret")
+    there = ("--target", "workflows.example:443", "--token-file", str(tmp_path / "token"))
+    assert "add --ca system" in refusal("health", *there, exit_code=2)

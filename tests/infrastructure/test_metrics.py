@@ -1,6 +1,8 @@
 """Metrics: every moment that an observer sees leaves a number on the page that is scraped."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from inspect import getmembers, isfunction
@@ -8,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
 
+import infrastructure
 from infrastructure.identity.cause import Cause
 from infrastructure.telemetry.metrics import FOLDER, MetricsObserver, page
 from infrastructure.telemetry.observer import Observer
@@ -26,6 +30,7 @@ SEEN = {
     "followed": (("search", 42, 3), {}),
     "follower_failed": (("search",), {}),
 }
+DEPLOY = Path(infrastructure.__file__).parent / "deploy"
 LINES = {
     "call_ended": 'rpc_server_call_duration_seconds_count{rpc_method="workflows.WorkflowsService/'
     'GetWorkflow",rpc_status_code="OK"} 1.0',
@@ -79,3 +84,25 @@ def test_processes_that_share_a_folder_are_summed(tmp_path: Path) -> None:
     ]
 
     assert "workflows_events_recorded_total 6.0" in pages[1].splitlines()
+
+
+def test_dashboard_and_alerts_ask_for_metrics_that_exist() -> None:
+    registry = CollectorRegistry()
+    observer = MetricsObserver(registry)
+    for moment, (positional, named) in SEEN.items():
+        getattr(observer, moment)(*positional, **named)
+    families = list(text_string_to_metric_families(page(registry)[0].decode()))
+    known = {family.name for family in families}
+    known |= {sample.name for family in families for sample in family.samples}
+
+    for text in (dashboard_questions(), (DEPLOY / "prometheus" / "alerts.yaml").read_text()):
+        asked = set(re.findall(r"\b(?:workflows|rpc_server)_[a-z_]+", text))
+        assert asked
+        assert asked <= known, f"unknown: {sorted(asked - known)}"
+
+
+def dashboard_questions() -> str:
+    """Every question that a panel of the dashboard puts to Prometheus, one a line."""
+    dashboard = json.loads((DEPLOY / "grafana" / "workflows.json").read_text())
+    targets = [each for panel in dashboard["panels"] for each in panel.get("targets", ())]
+    return "\n".join(target["expr"] for target in targets)
