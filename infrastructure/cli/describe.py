@@ -6,9 +6,10 @@ from typing import Annotated, Any
 import typer
 from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
-from infrastructure.cli.contract import comments, method_named, type_of
+from infrastructure.cli.contract import method_named, type_of
 from infrastructure.cli.options import Json
 from infrastructure.cli.printing import console, print_line_of_json, styled
+from infrastructure.comments import comments
 from infrastructure.contract import SERVICE
 
 Name = Annotated[

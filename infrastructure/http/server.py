@@ -10,8 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from infrastructure.comments import comments
 from infrastructure.http.certificates import PeerNames, context
 from infrastructure.http.connect import Connect, routes
+from infrastructure.http.openapi import document
 from infrastructure.identity.tls import TlsFiles
 from infrastructure.rpc.served import Served
 
@@ -39,12 +41,16 @@ def application(served: Served, checks: Checks, measured: Page) -> Starlette:
         content, media_type = measured()
         return Response(content, headers={"content-type": media_type})
 
+    def described(_: Request) -> Response:
+        return JSONResponse(document(served.services, served.methods, comments()))
+
     connect = Connect(routes(served.services, served.methods))
     return Starlette(
         routes=[
             Route("/livez", alive),
             Route("/readyz", ready),
             Route("/metrics", metrics),
+            Route("/openapi.json", described),
             Route("/{service}/{method}", connect.respond, methods=["POST"]),
         ]
     )

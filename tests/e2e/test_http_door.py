@@ -76,3 +76,25 @@ def test_a_refusal_names_every_bad_field(http: httpx.Client) -> None:
 
     assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
     assert "name" in refused.json()["message"]
+
+
+def test_the_document_describes_every_method_that_is_served(http: httpx.Client) -> None:
+    document = http.get("/openapi.json").json()
+
+    unserved = [
+        path
+        for path in document["paths"]
+        if http.post(path, json={}).json().get("code") == "unimplemented"
+    ]
+    created = document["paths"][f"/{SERVICE.full_name}/CreateWorkflow"]["post"]
+    fields = document["components"]["schemas"]["workflows.CreateWorkflowRequest"]["properties"]
+    assert {f"/{SERVICE.full_name}/{method.name}" for method in SERVICE.methods} <= set(
+        document["paths"]
+    )
+    assert unserved == []
+    assert created["summary"] == "Creates a workflow and returns its id."
+    assert fields["interval"] == {
+        "type": "integer",
+        "format": "int32",
+        "description": "Minutes between runs: 1 to 525600.",
+    }
