@@ -33,11 +33,15 @@ class Kind(StrEnum):
 
 
 class Finding(NamedTuple):
-    """What was found at a workflow, and in which columns or why."""
+    """What was found at a workflow, and in which columns or why.
+
+    `position` is that of the event to which a row or an entry belongs; 0 if it is not known.
+    """
 
     kind: Kind
     workflow_id: str
     detail: str = ""
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +119,18 @@ def row_finding(folded: Folded, row: CheckedRow | None, name_folded: str) -> Fin
     `name_folded` is what the row must hold for searches.
     """
     if isinstance(folded.workflow, Forgotten):
-        return Finding(Kind.SURPLUS, folded.workflow_id, "it was forgotten") if row else None
+        forgotten = Finding(Kind.SURPLUS, folded.workflow_id, "it was forgotten", folded.position)
+        return forgotten if row else None
     if row is None:
-        return Finding(Kind.MISSING, folded.workflow_id)
+        return Finding(Kind.MISSING, folded.workflow_id, "", folded.position)
     if not row.is_current_shape:
         return Finding(Kind.OUTDATED, folded.workflow_id)
     wrong = list(_differing(folded, row.folded))
     if row.name_folded != name_folded:
         wrong.append("name_folded")
-    return Finding(Kind.DIFFERS, folded.workflow_id, ", ".join(wrong)) if wrong else None
+    if not wrong:
+        return None
+    return Finding(Kind.DIFFERS, folded.workflow_id, ", ".join(wrong), folded.position)
 
 
 def _differing(folded: Folded, stored: Folded) -> Iterator[str]:

@@ -14,11 +14,14 @@ from application.history.cursors import (
 from application.history.entries import Entry, entries
 from application.history.lists import ListAt, page_at
 from application.history.moments import NotYetCreated, place_of, version_of
+from application.history.proofs import SignedLogs, checkpoint_now, event_proof
 from application.history.questions import (
     AsOfRequest,
+    CheckpointRequest,
     DiffRequest,
     HistoryRequest,
     ListAsOfRequest,
+    ProofRequest,
     Question,
     Subject,
     WhatIfRequest,
@@ -61,18 +64,15 @@ class Histories:
         current_feed: Callable[[], Feed],
         digests: LedgerDigests,
         page_size: int,
-        checkpoint_size: Callable[[], int],
+        logs: SignedLogs,
     ) -> None:
-        """`secret` seals cursors; a page of a list holds at most `page_size` workflows.
-
-        `checkpoint_size` returns how many events the newest signed checkpoint covers.
-        """
+        """`secret` seals cursors; a page of a list holds at most `page_size` workflows."""
         self._records = records
         self._history_seals = Seals(HISTORY_FORM, secret, current_feed)
         self._list_seals = Seals(LIST_FORM, secret, current_feed)
         self._digests = digests
         self._page_size = page_size
-        self._checkpoint_size = checkpoint_size
+        self._logs = logs
 
     def answer(self, batch: Sequence[Question]) -> Iterator[Answer | Exception]:
         """An answer or a refusal for each question, in order. Raises StoreUnavailable."""
@@ -96,6 +96,10 @@ class Histories:
                 return self._list(record, question)
             case WhatIfRequest():
                 return self._what_if(record, question)
+            case ProofRequest(position):
+                return event_proof(record, self._logs, position)
+            case CheckpointRequest():
+                return checkpoint_now(record, self._logs)
 
     def _page(self, record: Record, asked: HistoryRequest) -> HistoryPage:
         workflow_id = asked.subject.workflow_id
@@ -111,7 +115,7 @@ class Histories:
         cursor = ""
         if more or len(made) < len(events):
             cursor = self._history_seals.write(question, made[-1].event.version)
-        return HistoryPage(made, cursor, last, record.place, self._checkpoint_size())
+        return HistoryPage(made, cursor, last, record.place, self._logs.size(record.place.feed))
 
     def _list(self, record: Record, asked: ListAsOfRequest) -> ListThen:
         question = list_question(asked.user_id, asked.filters)

@@ -48,6 +48,11 @@ def number(value: int) -> str | None:
     return None if 0 <= value <= MAX_NUMBER else f"is {value}; 0 or more is accepted"
 
 
+def _existing(value: int) -> str | None:
+    """A position at which an event can stand."""
+    return None if 1 <= value <= MAX_NUMBER else f"is {value}; 1 or more is accepted"
+
+
 def _page_size(value: int) -> str | None:
     if 0 <= value <= MAX_PAGE_SIZE:
         return None
@@ -184,4 +189,27 @@ class WhatIfRequest:
         return replace(self, origin=origin(self.method, owner))
 
 
-Question = HistoryRequest | AsOfRequest | DiffRequest | ListAsOfRequest | WhatIfRequest
+@dataclass(frozen=True, slots=True)
+class ProofRequest:
+    """Asks for a proof of the event at a position."""
+
+    position: int
+
+    def __post_init__(self) -> None:
+        fields.refuse_invalid(("position", _existing(self.position)))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRequest:
+    """Asks for the newest signed checkpoint."""
+
+
+Question = (
+    HistoryRequest
+    | AsOfRequest
+    | DiffRequest
+    | ListAsOfRequest
+    | WhatIfRequest
+    | ProofRequest
+    | CheckpointRequest
+)

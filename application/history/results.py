@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from application.history.entries import Entry
+from application.history.proofs import CheckpointNow, EventProof
 from application.history.whatif import Hypothesis
 from application.ports import Forgotten, ListedWorkflow, Place
 from domain.diffs import FieldChange
@@ -54,4 +55,6 @@ class ListThen:
     place: Place
 
 
-Answer = HistoryPage | WorkflowThen | Difference | ListThen | Hypothesis
+Answer = (
+    HistoryPage | WorkflowThen | Difference | ListThen | Hypothesis | EventProof | CheckpointNow
+)

@@ -29,6 +29,7 @@ from application.ports.store import (
 )
 from application.ports.troubles import (
     AppendRefused,
+    ContentAltered,
     OutcomeUnknown,
     SearchTooBroad,
     StoredDataDamaged,
@@ -54,6 +55,7 @@ __all__ = [
     "AppendRefused",
     "Candidate",
     "Change",
+    "ContentAltered",
     "EventFeed",
     "EventMetadata",
     "EventStore",

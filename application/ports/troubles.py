@@ -44,6 +44,10 @@ class StoredDataDamaged(Exception):
     """A stored event or row cannot be read as what it claims to be."""
 
 
+class ContentAltered(StoredDataDamaged):
+    """Content or salt of a stored event do not fit the digest in its stored bytes."""
+
+
 class SearchTooBroad(Exception):
     """The filters match so few of so many workflows that the page cannot be found in time."""
 

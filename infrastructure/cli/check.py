@@ -72,8 +72,13 @@ def _show(checked: "Checked", *, as_json: bool) -> None:
                 "seconds": round(checked.seconds, 3),
                 "found": dict(checked.kinds),
                 "findings": [
-                    {"kind": kind, "workflow": workflow_id, "detail": detail}
-                    for kind, workflow_id, detail in checked.findings
+                    {
+                        "kind": kind,
+                        "workflow": workflow_id,
+                        "detail": detail,
+                        "position": position,
+                    }
+                    for kind, workflow_id, detail, position in checked.findings
                 ],
             }
         )

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, Va
 
 from application.ports import (
     FORGOTTEN,
+    ContentAltered,
     EventMetadata,
     Forgotten,
     NewEvent,
@@ -102,7 +103,7 @@ def read(
         if salted is not None:
             salt, content = salted
             if sha256(salt + content).hexdigest() != chained.content:
-                raise StoredDataDamaged(f"the content of a stored event named {name} was altered")
+                raise ContentAltered(f"the content of a stored event named {name} was altered")
             read_content = kind.model_validate_json(content)
             event, metadata = read_content.event.lift(), _metadata(read_content)
     except ValidationError as damage:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from application.ports import StoredEvent
+from infrastructure.postgres.connection import array_of
 
 LIMIT = 5000  # events
 ROOM = 16 * 1024 * 1024  # bytes
@@ -24,7 +25,7 @@ _NEXT = """
         FROM (
             SELECT * FROM workflow_events
             WHERE (originator_id, originator_version) > (%s::uuid, %s)
-              AND originator_id <= %s::uuid
+              AND originator_id <= %s::uuid {chosen}
             ORDER BY originator_id, originator_version LIMIT %s
         ) AS following
         WINDOW streams AS (
@@ -34,6 +35,8 @@ _NEXT = """
     WHERE size <= %s OR place = 1
     ORDER BY place
 """
+_ALL = _NEXT.format(chosen="")
+_OF = _NEXT.format(chosen="AND originator_id = ANY (%s::uuid[])")
 
 
 class Place(NamedTuple):
@@ -58,12 +61,15 @@ def read_streams(
     last: str = LAST,
     limit: int = LIMIT,
     room: int = ROOM,
+    ids: Sequence[str] | None = None,
 ) -> Sequence[StoredEvent]:
     """The events after a place, up to those of the workflow `last`.
 
-    They are at most `limit`, and no more than fit into `room` bytes.
-
-    The first one is always included, whatever its size. None are returned at the end.
+    They are at most `limit`, and no more than fit into `room` bytes; the first one is always
+    included, whatever its size. With `ids`, only events of these workflows are read. None are
+    returned at the end.
     """
-    rows = connection.execute(_NEXT, (*after, last, limit, room), binary=True).fetchall()
+    query, chosen = (_ALL, ()) if ids is None else (_OF, (array_of(ids),))
+    bounds = (*after, last, *chosen, limit, room)
+    rows = connection.execute(query.encode(), bounds, binary=True).fetchall()
     return [StoredEvent._make(row) for row in rows]

@@ -13,9 +13,11 @@ from application.ports import Forgotten, StoredDataDamaged, StoredEvent
 from domain.filters import folded as folded_name
 from infrastructure.eventstore.feed import decode
 from infrastructure.eventstore.streams import LAST, START, after_workflow, read_streams
+from infrastructure.postgres.connection import array_of
 from infrastructure.readmodel.rows import ROW_SHAPE, STATE_COLUMNS, workflow_of
 
 ENTRIES = 20_000  # of the ledger, at a time
+TOGETHER = 1000  # workflows that changed
 
 _COUNTS = """
     SELECT (SELECT coalesce(max(notification_id), 0) FROM workflow_events),
@@ -27,11 +29,15 @@ _ROWS = f"""
            {STATE_COLUMNS}
     FROM workflows WHERE id > %s::uuid AND id <= %s::uuid
 """  # noqa: S608 - constants
+_ROWS_OF = f"{_ROWS} AND id = ANY (%s::uuid[])"
 _IDS_AT = """
     SELECT DISTINCT originator_id::text FROM workflow_events WHERE notification_id = ANY (%s)
 """
+_IDS_SINCE = """
+    SELECT DISTINCT originator_id::text FROM workflow_events WHERE notification_id > %s ORDER BY 1
+"""
 _ENTRIES = """
-    SELECT encode(l.key, 'hex'), l.workflow_id::text,
+    SELECT encode(l.key, 'hex'), l.workflow_id::text, l.position,
            e.notification_id IS DISTINCT FROM l.position
     FROM (SELECT * FROM command_ledger WHERE key > decode(%s, 'hex') ORDER BY key LIMIT %s) AS l
     LEFT JOIN workflow_events AS e
@@ -40,16 +46,32 @@ _ENTRIES = """
 """
 
 
-class CheckedPostgres:
-    """A CheckedStore: all workflows and ledger entries, or a sample of each."""
+_ENTRIES_SINCE = """
+    SELECT encode(l.key, 'hex'), l.workflow_id::text, l.position,
+           e.notification_id IS DISTINCT FROM l.position
+    FROM command_ledger AS l
+    LEFT JOIN workflow_events AS e
+        ON e.originator_id = l.workflow_id AND e.originator_version = l.version
+    WHERE l.position > %s
+"""
 
-    def __init__(self, connection: Connection[Any], sampled: int | None = None) -> None:
-        """`sampled` is how many workflows and entries to look at; None means all."""
+
+class CheckedPostgres:
+    """A CheckedStore: all workflows and ledger entries, or a sample of each, or the latest."""
+
+    def __init__(
+        self, connection: Connection[Any], sampled: int | None = None, *, since: int = 0
+    ) -> None:
+        """`sampled` is how many workflows and entries to look at; None means all.
+
+        Of all, only those are looked at that have events after the position `since`.
+        """
         self._connection = connection
+        self._since = since
         self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
         self._sampled = sampled
         [(self._events, entries)] = connection.execute(_COUNTS).fetchall()
-        self._total = 0 if sampled else self._events + entries
+        self._total = 0 if sampled or since else self._events + entries
 
     @property
     def total(self) -> int:
@@ -58,7 +80,12 @@ class CheckedPostgres:
 
     def parts(self) -> Iterator[Part]:
         """See CheckedStore.parts."""
-        if self._sampled is None:
+        if self._since:
+            found = self._connection.execute(_IDS_SINCE, (self._since,)).fetchall()
+            yield from self.workflows([workflow_id for (workflow_id,) in found])
+            rows = self._connection.execute(_ENTRIES_SINCE, (self._since,)).fetchall()
+            yield _entries(rows)
+        elif self._sampled is None:
             yield from self._all_workflows()
             yield from self._all_entries()
         else:
@@ -72,6 +99,15 @@ class CheckedPostgres:
             with self._connection.transaction():
                 part = walk.step()
             yield part
+
+    def workflows(self, ids: Sequence[str]) -> Iterator[Part]:
+        """Compares the rows of these workflows, whose ids are in order."""
+        for begin in range(0, len(ids), TOGETHER):
+            walk = _Walk(self._connection, ids=ids[begin : begin + TOGETHER])
+            while not walk.ended:
+                with self._connection.transaction():
+                    part = walk.step()
+                yield part
 
     def _some_workflows(self, count: int) -> Iterator[Part]:
         drawn = sample(range(1, self._events + 1), min(count, self._events))
@@ -97,12 +133,20 @@ class CheckedPostgres:
 
 
 class _Walk:
-    """A walk over workflows in the order of ids, from after `first` to `last`."""
+    """A walk over workflows in the order of ids, from after `first` to `last`.
+
+    It visits all of them, or those of `ids`.
+    """
 
     def __init__(
-        self, connection: Connection[Any], first: str = START.workflow_id, last: str = LAST
+        self,
+        connection: Connection[Any],
+        first: str = START.workflow_id,
+        last: str = LAST,
+        ids: Sequence[str] | None = None,
     ) -> None:
         self.ended = False
+        self._ids = ids
         self._connection = connection
         self._compared, self._end = first, last
         self._place = after_workflow(first)
@@ -110,7 +154,7 @@ class _Walk:
 
     def step(self) -> Part:
         """Reads the next events, and compares the workflows whose last event was read."""
-        events = read_streams(self._connection, self._place, self._end)
+        events = read_streams(self._connection, self._place, self._end, ids=self._ids)
         self.ended = not events
         whole: dict[str, Folded] = {}
         findings: list[Finding] = []
@@ -143,7 +187,8 @@ class _Walk:
 
     def _compare(self, whole: dict[str, Folded], broken: set[str]) -> list[Finding]:
         last = max([*whole, *broken], default=self._compared)
-        rows = _rows(self._connection, self._compared, self._end if self.ended else last)
+        end = self._end if self.ended else last
+        rows = _rows(self._connection, self._compared, end, self._ids)
         self._compared = last
         found = [_compared(each, rows.pop(each.workflow_id, None)) for each in whole.values()]
         strange = [Finding(Kind.SURPLUS, each, "it has no events") for each in rows.keys() - broken]
@@ -156,8 +201,13 @@ def _compared(folded: Folded, row: CheckedRow | None) -> Finding | None:
     return row_finding(folded, row, name)
 
 
-def _rows(connection: Connection[Any], after: str, last: str) -> dict[str, CheckedRow]:
-    rows = connection.execute(_ROWS, (after, last)).fetchall()
+def _rows(
+    connection: Connection[Any], after: str, last: str, ids: Sequence[str] | None
+) -> dict[str, CheckedRow]:
+    if ids is None:
+        rows = connection.execute(_ROWS, (after, last)).fetchall()
+    else:
+        rows = connection.execute(_ROWS_OF, (after, last, array_of(ids))).fetchall()
     return {
         row[0]: CheckedRow(
             Folded(row[0], workflow_of(row[7:]), row[1], row[2], row[3], row[4]),
@@ -170,8 +220,8 @@ def _rows(connection: Connection[Any], after: str, last: str) -> dict[str, Check
 
 def _entries(rows: Sequence[tuple[Any, ...]]) -> Part:
     astray = [
-        Finding(Kind.ASTRAY, workflow_id, f"key {key[:16]}…")
-        for key, workflow_id, is_astray in rows
+        Finding(Kind.ASTRAY, workflow_id, f"key {key[:16]}…", position)
+        for key, workflow_id, position, is_astray in rows
         if is_astray
     ]
     return Part("ledger", len(rows), 0, astray)

@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2 as details
 from application.access import NotPermitted, Unauthenticated
 from application.erasure import NotHeld, UserHeld
 from application.handler import Contended
+from application.history.proofs import NotProvable
 from application.ports import (
     AppendRefused,
     OutcomeUnknown,
@@ -160,6 +161,17 @@ def _being_erased(_: UserBeingErased) -> Refusal:
     return _of_user("USER_BEING_ERASED", message)
 
 
+def _not_provable(error: NotProvable) -> Refusal:
+    failure = details.PreconditionFailure(
+        violations=[
+            details.PreconditionFailure.Violation(
+                type="NOT_PROVABLE", subject="log", description=str(error)
+            )
+        ]
+    )
+    return Refusal(Code.FAILED_PRECONDITION, str(error), "NOT_PROVABLE", [failure])
+
+
 def _not_served(reason: NotServed) -> Refusal:
     return Refusal(reason.code, str(reason), reason.reason, [_SOON] if reason.retry else [])
 
@@ -204,6 +216,7 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
     WorkflowTerminated: _terminated,
     StaleGeneration: _stale,
     UserBeingErased: _being_erased,
+    NotProvable: _not_provable,
     UserHeld: lambda held: _of_user("USER_HELD", str(held)),
     NotHeld: lambda _: _of_user("USER_NOT_HELD", "This user is not held, so nothing was released."),
     Contended: _always(

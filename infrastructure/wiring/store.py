@@ -21,7 +21,9 @@ from infrastructure.eventstore.store import PostgresEventStore
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.postgres.watch import DatabaseWatch
+from infrastructure.proof.logs import logs_of
 from infrastructure.proof.receipts import receipts_of
+from infrastructure.proof.signed import FolderLogs
 from infrastructure.readmodel.pages import configure_lists
 from infrastructure.readmodel.views import PostgresViews
 from infrastructure.settings import Settings
@@ -61,6 +63,7 @@ def opened_store(
     horizon = Horizon()
     watch = DatabaseWatch(observer, operators)
     reports = Reports()
+    logs = FolderLogs(logs_of(settings))
     with ExitStack() as stack:
 
         def session(
@@ -80,7 +83,7 @@ def opened_store(
         def histories() -> Histories:
             records = PostgresRecords(session(greet=bound_histories))
             return Histories(
-                records, secret, lambda: horizon.feed, digests, settings.page_size, lambda: 0
+                records, secret, lambda: horizon.feed, digests, settings.page_size, logs
             )
 
         def bound_histories(connection: BoundedConnection) -> None:

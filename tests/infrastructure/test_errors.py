@@ -12,6 +12,7 @@ from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 
 from application import access, draft, erasure, handler
+from application.history import proofs
 from application.ports import troubles
 from domain import errors as domain
 from infrastructure.contract import DETAILS_KEY, SERVICE
@@ -68,6 +69,14 @@ _HOLD = erasure.Hold("case 7", "the court", datetime(2026, 1, 2, tzinfo=UTC))
 def _of_user(reason: str, error: Exception) -> Message:
     violation = details.PreconditionFailure.Violation(
         type=reason, subject="user", description=refusal_of(error).message
+    )
+    failure: Message = details.PreconditionFailure(violations=[violation])
+    return failure
+
+
+def _not_provable(text: str) -> Message:
+    violation = details.PreconditionFailure.Violation(
+        type="NOT_PROVABLE", subject="log", description=text
     )
     failure: Message = details.PreconditionFailure(violations=[violation])
     return failure
@@ -133,6 +142,13 @@ ROWS: list[Row] = [
             (erasure.UserHeld(_HOLD), "USER_HELD"),
             (erasure.NotHeld(), "USER_NOT_HELD"),
         )
+    ),
+    (
+        proofs.NotProvable("No log."),
+        Code.FAILED_PRECONDITION,
+        "NOT_PROVABLE",
+        [_not_provable("No log.")],
+        True,
     ),
     (troubles.AppendRefused("x"), Code.INTERNAL, "APPEND_REFUSED", [], False),
 ]

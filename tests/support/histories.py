@@ -15,6 +15,8 @@ from domain.commands import Command
 from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.records import PostgresRecords, configure_histories
 from infrastructure.postgres.session import Session
+from infrastructure.proof.logs import Logs
+from infrastructure.proof.signed import FolderLogs
 from tests.support.stores import DIGESTS, OpenStore, open_store
 
 ORIGIN = Origin("gateway", "req", "trace", "alice", "UpdateWorkflow")
@@ -53,12 +55,12 @@ class OpenHistories:
 
 
 @contextmanager
-def open_histories(dsn: str) -> Iterator[OpenHistories]:
+def open_histories(dsn: str, logs: Logs | None = None) -> Iterator[OpenHistories]:
     """Histories on a session of their own, as a server process has them."""
     horizon = Horizon()
     session = Session(dsn, greet=configure_histories)
     records = PostgresRecords(session)
-    histories = Histories(records, b"secret", lambda: horizon.feed, DIGESTS, PAGE, lambda: 0)
+    histories = Histories(records, b"secret", lambda: horizon.feed, DIGESTS, PAGE, FolderLogs(logs))
     with open_store(dsn) as opened:
         try:
             yield OpenHistories(opened, CommandHandler(opened.store, DIGESTS), records, histories)

@@ -16,10 +16,12 @@ from application.history.questions import (
     AtPosition,
     AtTime,
     AtVersion,
+    CheckpointRequest,
     DiffRequest,
     HistoryRequest,
     ListAsOfRequest,
     Moment,
+    ProofRequest,
     Subject,
     WhatIfRequest,
 )
@@ -88,6 +90,16 @@ def what_if(request: pb.WhatIfRequest, surroundings: Surroundings) -> WhatIfRequ
     except InvalidFields as refused:
         asked = refused
     return WhatIfRequest(asked, method, moment(request))
+
+
+def proof(request: pb.GetProofRequest, _: Surroundings) -> ProofRequest:
+    """A question for the proof of an event."""
+    return ProofRequest(request.position)
+
+
+def checkpoint(request: pb.GetCheckpointRequest, _: Surroundings) -> CheckpointRequest:  # noqa: ARG001 - as each row's
+    """A question for the newest checkpoint."""
+    return CheckpointRequest()
 
 
 def moment(request: Message) -> Moment:

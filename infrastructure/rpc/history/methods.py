@@ -44,6 +44,22 @@ METHODS = (
         render.list_as_of,
     ),
     MethodRow(
+        "GetProof",
+        pb.GetProofRequest,
+        convert.proof,
+        None,
+        LaneName.HISTORY,
+        render.proof,
+    ),
+    MethodRow(
+        "GetCheckpoint",
+        pb.GetCheckpointRequest,
+        convert.checkpoint,
+        None,
+        LaneName.HISTORY,
+        render.checkpoint,
+    ),
+    MethodRow(
         "WhatIf",
         pb.WhatIfRequest,
         convert.what_if,

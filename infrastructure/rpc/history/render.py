@@ -7,6 +7,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from workflows import history_pb2 as pb
 
 from application.history.entries import Entry
+from application.history.proofs import CheckpointNow, EventProof
 from application.history.results import Difference, HistoryPage, ListThen, WorkflowThen
 from application.history.whatif import Hypothesis
 from application.ports import EventMetadata, Forgotten, Place
@@ -77,6 +78,31 @@ def what_if(hypothesis: Hypothesis) -> Rendered:
         message.refusal.reason = refusal.reason
         message.refusal.message = refusal.text()
     return message, ()
+
+
+def proof(found: EventProof) -> Rendered:
+    """A proof of an event."""
+    return pb.GetProofResponse(
+        proof=found.inclusion.proof,
+        leaf=found.inclusion.text,
+        event=event(found.entry, found.inclusion.size),
+        place=place(found.place),
+    ), ()
+
+
+def checkpoint(now: CheckpointNow) -> Rendered:
+    """The newest checkpoint."""
+    signed = now.signed
+    return pb.GetCheckpointResponse(
+        checkpoint=signed.note,
+        origin=signed.origin,
+        size=signed.size,
+        root=signed.root,
+        signed_at=_time(signed.signed_at),
+        policy=signed.policy,
+        cosigned_by=signed.cosigned_by,
+        place=place(now.place),
+    ), ()
 
 
 def event(entry: Entry, checkpoint_size: int = 0) -> pb.Event:
