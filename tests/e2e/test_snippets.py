@@ -42,8 +42,8 @@ class Alice:
         return self._service.address
 
     def workflow(self) -> str:
-        """The id of the one workflow that she has."""
-        (workflow_id,) = self._service.client.walk("alice")
+        """The id of her one workflow of this name; other tests may have made others."""
+        (workflow_id,) = self._service.client.walk("alice", query="Nightly report")
         return workflow_id
 
 
