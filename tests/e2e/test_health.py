@@ -11,6 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from workflows import workflows_pb2
 
+from infrastructure.wiring.services import TABLES
 from tests.support.client import WITHIN, Client
 from tests.support.http2 import Http2
 from tests.support.service import Service
@@ -52,7 +53,7 @@ def test_a_service_that_runs_is_serving_by_each_of_its_names(serve: Callable[...
     listed = health(client).List(health_pb2.HealthListRequest(), timeout=WITHIN).statuses
     assert {name: found.status for name, found in listed.items()} == {
         "": SERVING,
-        SERVICE.full_name: SERVING,
+        **{table.name: SERVING for table in TABLES},
         ALIAS: SERVING,
     }
     request = health_pb2.HealthCheckRequest(service=ALIAS)
