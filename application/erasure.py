@@ -2,7 +2,7 @@
 
 The steps: a fence, so that nothing new is recorded for the user; the user's workflows are noted;
 the content of events, rows and search entries go in batches, then the ledger entries; a signed
-receipt is written outside the database; it is stored, and the fence is gone. Each step can be
+receipt is written outside the database; it is stored, and the fence is removed. Each step can be
 interrupted anywhere and done again.
 """
 

@@ -29,7 +29,7 @@ class Kind(StrEnum):
     INSERTED_EVENT = "INSERTED_EVENT"
     """An event stands between others, and the log has never seen it."""
     REMOVED_EVENT = "REMOVED_EVENT"
-    """An event that the log signed is gone, and those after it moved up."""
+    """An event that the log signed is missing, and those after it moved up."""
     REPLACED_EVENT = "REPLACED_EVENT"
     """Another event stands in the place of one that the log signed."""
     UNREADABLE_EVENT = "UNREADABLE_EVENT"

@@ -79,7 +79,7 @@ class Tokens:
     def _remember(self, digest: bytes, caller: Caller, expires: float, generation: int) -> None:
         with self._changing:
             if generation != self._generation:
-                return  # The keys changed meanwhile: perhaps the one that verified it is gone.
+                return  # The keys changed meanwhile: perhaps the one that verified it was removed.
             self._known[digest] = (caller, expires)
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)

@@ -43,7 +43,7 @@ class TreePass:
         tiles: Tiles,
         done: Callable[[int], None],
     ) -> None:
-        """`done` is told how many further events were verified."""
+        """`done` is called with the count of further events that were verified."""
         self._connection = connection
         self._feed = feed
         self._tiles = tiles

@@ -24,7 +24,7 @@ _LENGTH = 2  # bytes before each leaf of a bundle
 class Tiles:
     """The tree of the first `size` leaves of a log.
 
-    The log may have grown since: a partial tile that is gone is read from the full one.
+    The log may have grown since: a partial tile that was removed is read from the full one.
     """
 
     def __init__(self, source: Source, size: int) -> None:

@@ -32,7 +32,7 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Heard(grpc.GenericRpcHandler):
-    """A service that notes what it is called with, and refuses the tokens that it is told to."""
+    """A service that notes what it is called with, and refuses the tokens that a test names."""
 
     requests: list[Any] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
