@@ -70,9 +70,7 @@ class _Alignment:
                 f"this event and the one of position {other.position} stand in each other's places",
             )
         elif later_signed is not None and (later_stored is None or later_signed < later_stored):
-            yield _at(
-                Kind.REMOVED_EVENT, signed, "this event is missing; those after it moved up"
-            )
+            yield _at(Kind.REMOVED_EVENT, signed, "this event is missing; those after it moved up")
             self._signed.drop(1)
             self._shift -= 1
         elif later_stored is not None:
