@@ -28,8 +28,18 @@ settings.load_profile("workflows")
 # Services of tests that run together would fight for the HTTP door's one default port.
 os.environ["WORKFLOWS_HTTP_LISTEN"] = "off"
 
+DATA = Path(__file__).parents[1] / ".data"
+
 _TEMPLATE = "migrated"
 _NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_data_is_left_behind() -> Iterator[None]:
+    """Tests leave nothing in the folder in which `make run` keeps its data."""
+    was_there = DATA.exists()
+    yield
+    assert was_there or not DATA.exists(), f"a test made {DATA}: name a folder for its service"
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
 
 from infrastructure.process import port, supervisor
 from infrastructure.process.supervisor import Supervisor
@@ -61,7 +62,7 @@ class Running:
 
     def _run(self, dsn: str, workers: int) -> None:
         with port.reserved("127.0.0.1:0") as address:
-            settings = Settings(listen=address, workers=workers)
+            settings = Settings(listen=address, workers=workers, database_url=SecretStr(dsn))
             stop: Any = self._stop
             events: Any = self.told
             self.supervisor = Supervisor(settings, dsn, events, self.serving.set, stop)
