@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from psycopg.conninfo import make_conninfo
 
@@ -40,6 +41,13 @@ def _no_data_is_left_behind() -> Iterator[None]:
     was_there = DATA.exists()
     yield
     assert was_there or not DATA.exists(), f"a test made {DATA}: name a folder for its service"
+
+
+@pytest.fixture(autouse=True)
+def _logs_are_as_they_were() -> Iterator[None]:
+    """A command that a test runs in its own process sets up logs for that process: undone."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
