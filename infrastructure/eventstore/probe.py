@@ -16,7 +16,9 @@ _WRITE = """
     LOCK TABLE workflow_events, workflows, command_ledger IN ROW EXCLUSIVE MODE;
     UPDATE readiness_probe SET probed_at = now()
 """
-_NOTHING = (None, None, b"", None, None, None)  # an append of no changes
+# The comment tells operators, and whoever reads the line, that nothing is appended.
+_APPEND_NOTHING = f"/* readiness */ {APPEND}"
+_NOTHING = (None, None, b"", None, None, None)
 _NOBODY = str(UUID(int=0))
 
 
@@ -45,5 +47,5 @@ class Probe:
         connection.execute(GET, (nobody,))
         connection.execute(LOAD_STREAMS, (nobody,))
         connection.execute(LOAD_LEDGER, ("{}",))
-        connection.execute(APPEND, (str(uuid4()), *seen, "{}", "{}", *_NOTHING))
+        connection.execute(_APPEND_NOTHING, (str(uuid4()), *seen, "{}", "{}", *_NOTHING))
         connection.execute(_WRITE)

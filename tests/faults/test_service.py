@@ -11,6 +11,7 @@ from workflows_testing import requests
 
 from tests.faults.proxy import Fault, Proxy
 from tests.support.client import Client, Refused, outcome, refused
+from tests.support.database import select
 from tests.support.readiness import is_ready
 from tests.support.records import assert_consistent
 from tests.support.service import Service
@@ -57,6 +58,17 @@ def test_a_commit_lost_in_silence_does_not_keep_other_servers_waiting_for_ever(
         assert refused(lambda: counted.result(10)).code is grpc.StatusCode.UNAVAILABLE
         assert other.client.increment(example).version == 3  # It was not recorded, as it said.
     assert_consistent(database)
+
+
+def test_a_fault_waits_for_a_call_and_never_strikes_what_readiness_tries(
+    proxy: Proxy, client: Client, database: str
+) -> None:
+    proxy.arm(Fault.DROP)
+    [(armed_at,)] = select(database, "SELECT clock_timestamp()")
+    until(lambda: select(database, "SELECT probed_at FROM readiness_probe")[0][0] > armed_at)
+    assert proxy.armed
+    client.create(ALICE)
+    assert not proxy.armed
 
 
 def test_a_call_that_its_caller_gave_up_is_settled_by_its_key(
