@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from application.access import Role, Rule, rule_of
 from domain.catalogue import Catalogue
 from domain.errors import InvalidFields, Violation
-from infrastructure.rpc.errors import Undecodable
+from infrastructure.rpc.details import Undecodable
 from infrastructure.rpc.wire_text import Broken, repaired
 from infrastructure.wire.calls import Metadata
 

@@ -6,7 +6,7 @@ registered with the core that both are made of, with a queue of events and a thr
 Ports, certificates and the stop stay the library's public ones (DECISIONS.md).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import inf
 from threading import Thread
 from time import monotonic, time
@@ -16,21 +16,11 @@ import grpc
 import structlog
 from grpc._cython import cygrpc  # type: ignore[attr-defined] # noqa: TID251 - no types; the seam
 
-from infrastructure.wire.calls import (
-    NAMES,
-    LateMessage,
-    Metadata,
-    Method,
-    MethodBroke,
-    NoMessage,
-    NotServed,
-    Services,
-    StreamMethod,
-)
+from infrastructure.wire.calls import NAMES, Metadata, Method, NotServed, Services, StreamMethod
+from infrastructure.wire.direct_calls import DirectCall, DirectStream, Status, Tag
 from infrastructure.wire.limits import Limits
-from infrastructure.wire.memory import give_back
 from infrastructure.wire.outbox import Outbox
-from infrastructure.wire.traffic import LARGE, LOOK_EVERY, Stage, Traffic, Unread
+from infrastructure.wire.traffic import LOOK_EVERY, Traffic
 
 PASSED_WITH = frozenset({"1.85.1"})
 """The versions of grpcio with which the tests of this body passed."""
@@ -38,10 +28,6 @@ PASSED_WITH = frozenset({"1.85.1"})
 _LOOK_UP = 0.2  # seconds without an event after which the thread does its regular checks
 _STUCK_AFTER = 60.0  # seconds that one event may take
 _NO_FLAGS = 0
-_OK = cygrpc.StatusCode.ok
-_MESSAGE = Stage.MESSAGE
-_METHOD = Stage.METHOD
-_READING = Stage.READING
 _log = structlog.get_logger()
 
 
@@ -59,11 +45,11 @@ class DirectWire:
         self._took_at = inf
         self._thread = Thread(target=self._take, name="calls", daemon=True)
         self._services = services
-        self.traffic: Traffic[_Call] = Traffic(limits)
+        self.traffic: Traffic[DirectCall] = Traffic(limits)
         self.outbox = Outbox(self._thread, self.traffic.calls, _send, _wake)
         self._arrivals = [
-            *(_Arrivals(self, name, _Call, m) for name, m in services.methods.items()),
-            *(_Arrivals(self, name, _Stream, m) for name, m in services.streams.items()),
+            *(_Arrivals(self, name, DirectCall, m) for name, m in services.methods.items()),
+            *(_Arrivals(self, name, DirectStream, m) for name, m in services.streams.items()),
         ]
         for arrivals in self._arrivals:
             self._core.register_method(arrivals.name)
@@ -91,22 +77,44 @@ class DirectWire:
             self._events, self._events, arrivals.name, arrivals.arrived
         )
 
-    def refuse(self, call: "_Call", reason: NotServed) -> None:
+    def refuse(self, call: DirectCall, reason: NotServed) -> None:
         """Ends a call for a reason of the wire's own."""
         self._services.refuse(call, reason)
 
-    def end_overdue(self, now: float) -> None:
+    def await_end(self, call: Any, ended: Tag) -> None:
+        """See Core."""
+        call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), ended)
+
+    def await_message(self, call: Any, received: Tag) -> None:
+        """See Core."""
+        call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), received)
+
+    def await_turn(self, call: Any, tag: Tag) -> None:
+        """See Core."""
+        _wake(call, tag)
+
+    def send_part(
+        self, call: Any, part: bytes | Status, sent: Tag | None, *, is_first: bool
+    ) -> None:
+        """See Core."""
+        begin = (cygrpc.SendInitialMetadataOperation((), _NO_FLAGS),) if is_first else ()
+        if isinstance(part, bytes):
+            what = cygrpc.SendMessageOperation(part, _NO_FLAGS)
+        else:
+            code, text, trailing = part
+            what = cygrpc.SendStatusFromServerOperation(trailing, code, text, _NO_FLAGS)
+        call.start_server_batch((*begin, what), sent or _sent)
+
+    def names(self, call: Any) -> Sequence[str]:
+        """See Core."""
+        found = cygrpc.auth_context(call)
+        return [name.decode() for kind in NAMES for name in found.get(kind.encode(), ())]
+
+    def look(self, now: float) -> None:
         """Ends the calls whose clients neither send nor read; does so from time to time."""
-        if now < self._look_at:
-            return
-        self._look_at = now + LOOK_EVERY
-        if self.traffic.has_subsided():
-            give_back()
-        for call in self.traffic.overdue(now):
-            if call.stage is _MESSAGE:
-                self.refuse(call, LateMessage("The call's message did not arrive in time."))
-            else:
-                call.cancel()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_EVERY
+            self.traffic.look(now, self.refuse)
 
     def _take(self) -> None:
         while True:
@@ -118,7 +126,7 @@ class DirectWire:
                 if event.completion_type == cygrpc.CompletionType.queue_timeout:
                     if self._closing:
                         self._events.shutdown()
-                    self.end_overdue(monotonic())
+                    self.look(monotonic())
                 else:
                     event.tag(event)
             except BaseException as fault:  # noqa: BLE001 - a native library's panic is one
@@ -131,7 +139,7 @@ class _Arrivals:
     """Takes the calls of one method, one after the other."""
 
     def __init__(
-        self, wire: DirectWire, name: str, kind: "type[_Call]", method: Method | StreamMethod
+        self, wire: DirectWire, name: str, kind: type[DirectCall], method: Method | StreamMethod
     ) -> None:
         self.name = name
         self._wire = wire
@@ -148,168 +156,7 @@ class _Arrivals:
             _log.debug("server stops")  # This call is still answered.
         call = self._kind(event, self._wire, self._method)
         call.begin()
-        self._wire.end_overdue(call.since)
-
-
-class _Call:
-    """See calls.Call; this is a call of the core."""
-
-    __slots__ = (
-        "_call", "_leave", "_method", "_wire", "deadline", "gone", "metadata", "since", "stage",
-        "unread",
-    )  # fmt: skip
-
-    def __init__(self, event: Any, wire: DirectWire, method: Any) -> None:
-        self.since = now = monotonic()
-        self.stage = _MESSAGE
-        self.unread: Unread | None = None
-        self.gone = False
-        self.metadata: Metadata = event.invocation_metadata
-        self.deadline: float = now + event.call_details.deadline - time()
-        self._call = event.call
-        self._leave: Callable[[], object] | None = None
-        self._wire = wire
-        self._method = method
-
-    @property
-    def peer(self) -> str:
-        """See calls.Call."""
-        return str(self._call.peer(), "ascii", "replace")
-
-    @property
-    def identities(self) -> Sequence[str]:
-        """See calls.Call."""
-        found = cygrpc.auth_context(self._call)
-        return [name.decode() for kind in NAMES for name in found.get(kind.encode(), ())]
-
-    def answer(self, message: bytes, trailing: Metadata = ()) -> None:
-        """See calls.Call."""
-        if len(message) > LARGE:
-            try:
-                self._wire.traffic.answer(self, len(message))
-            except NotServed as unread:
-                self._wire.refuse(self, unread)
-                return
-        self._end(message, _OK, b"", trailing)
-
-    def refuse(self, code: grpc.StatusCode, text: str, trailing: Metadata = ()) -> None:
-        """See calls.Call."""
-        self._end(None, code.value[0], text.encode(), trailing)
-
-    def when_cancelled(self, leave: Callable[[], object]) -> None:
-        """See calls.Call; `leave` runs on the thread that takes calls."""
-        if self.gone:
-            leave()
-        else:
-            self._leave = leave
-
-    def begin(self) -> None:
-        """Waits for the end of the call and for its message; called once."""
-        self._call.start_server_batch(
-            (cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._ended
-        )
-        try:
-            self._wire.traffic.enter(self, self.metadata)
-        except NotServed as reason:
-            self._wire.refuse(self, reason)
-        else:
-            self.receive()
-
-    def receive(self) -> None:
-        """Waits for a message."""
-        self._call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), self._received)
-
-    def cancel(self) -> None:
-        """Ends the call without a status, since its client does not read."""
-        self._call.cancel()
-
-    def _received(self, event: Any) -> None:
-        if self.stage is not _MESSAGE:
-            return  # It was refused already.
-        message = event.batch_operations[0].message()
-        if message is None:
-            self._wire.refuse(self, NoMessage("The method takes exactly one message."))
-            return
-        self.stage = _METHOD
-        try:
-            self._method(message, self)
-        except BaseException as fault:  # noqa: BLE001 - as in the thread's loop
-            _log.error("method broke", exc_info=fault)
-            self._wire.refuse(self, MethodBroke("The service failed to handle this call."))
-
-    def _end(self, message: bytes | None, code: int, text: bytes, trailing: Metadata) -> None:
-        self.stage = _READING
-        self.since = monotonic()
-        self._wire.outbox.send(self._call, message, code, text, trailing)
-
-    def _ended(self, event: Any) -> None:
-        self._wire.traffic.leave(self)
-        leave, self._leave = self._leave, None
-        self.gone = event.batch_operations[0].cancelled()
-        if self.gone and leave is not None:
-            leave()
-
-
-class _Stream(_Call):
-    """See calls.Stream. All but offers and refusals happens on the thread that takes calls."""
-
-    __slots__ = ("_begun", "_further", "_read_by", "_sending", "_status", "_take")
-
-    def __init__(self, event: Any, wire: DirectWire, method: StreamMethod) -> None:
-        super().__init__(event, wire, self._read)
-        self._read_by = method
-        self._take: Callable[[], bytes | None] = _nothing
-        self._status: Any = None
-        self._begun = self._further = self._sending = False
-
-    def offer(self, take: Callable[[], bytes | None]) -> None:
-        """See calls.Stream."""
-        self._take = take
-        self._call.start_server_batch((), self._go_on)
-
-    def complete(self, trailing: Metadata = ()) -> None:
-        """See calls.Stream."""
-        self._end(None, _OK, b"", trailing)
-
-    def _read(self, message: bytes, _: _Call) -> None:
-        self._further = self._read_by(message, self)
-        self._go_on(None)
-
-    def _received(self, event: Any) -> None:
-        if self._begun and event.batch_operations[0].message() is None:
-            self._end(None, _OK, b"", ())  # The client sends no more, and has all answers.
-        else:
-            super()._received(event)
-
-    def _end(self, message: bytes | None, code: int, text: bytes, trailing: Metadata) -> None:  # noqa: ARG002 - a stream ends without a message
-        self._status = cygrpc.SendStatusFromServerOperation(trailing, code, text, _NO_FLAGS)
-        self._call.start_server_batch((), self._go_on)
-
-    def _go_on(self, _: Any) -> None:
-        """Does the next possible step: sends a message, ends, or reads further."""
-        if self._sending or self.gone:
-            return
-        message = None if self._status else self._take()
-        if self._status or message is not None:
-            what = self._status or cygrpc.SendMessageOperation(message, _NO_FLAGS)
-            begin = () if self._begun else (cygrpc.SendInitialMetadataOperation((), _NO_FLAGS),)
-            self._begun = self._sending = True
-            self.stage, self.since = _READING, monotonic()
-            self._call.start_server_batch((*begin, what), _sent if self._status else self._left)
-        elif self._further:
-            self._further = False
-            self.stage, self.since = _MESSAGE, monotonic()
-            self.receive()
-
-    def _ended(self, event: Any) -> None:
-        super()._ended(event)
-        # Both refer to this stream, which otherwise only the garbage collector would free.
-        self._method = self._take = _nothing
-
-    def _left(self, _: Any) -> None:
-        self._sending = False
-        self.stage = _METHOD
-        self._go_on(None)
+        self._wire.look(call.since)
 
 
 def _send(call: Any, message: bytes | None, code: int, text: bytes, trailing: Metadata) -> None:
@@ -322,15 +169,10 @@ def _send(call: Any, message: bytes | None, code: int, text: bytes, trailing: Me
         call.start_server_batch((begin, body, status), _sent)
 
 
-def _wake(call: Any, function: Callable[[Any], None]) -> bool:
+def _wake(call: Any, tag: Tag) -> bool:
     """Starts an empty batch, which is an event at once: its tag is called on the thread."""
-    return bool(call.start_server_batch((), function) == cygrpc.CallError.ok)
+    return bool(call.start_server_batch((), tag) == cygrpc.CallError.ok)
 
 
 def _sent(_: Any) -> None:
     """Nothing follows: the end of the call is an event of its own."""
-
-
-def _nothing() -> bytes | None:
-    """A stream to which nothing was offered yet."""
-    return None

@@ -1,12 +1,21 @@
 """The calls under way on a wire: their count, and those that wait too long for their clients."""
 
 from collections import Counter
+from collections.abc import Callable
 from enum import IntEnum
 from threading import Lock
 from typing import Generic, Protocol, TypeVar
 
-from infrastructure.wire.calls import Metadata, TooManyCalls, TooMuchMetadata, UnreadAnswers
+from infrastructure.wire.calls import (
+    LateMessage,
+    Metadata,
+    NotServed,
+    TooManyCalls,
+    TooMuchMetadata,
+    UnreadAnswers,
+)
 from infrastructure.wire.limits import KIB, Limits
+from infrastructure.wire.memory import give_back
 
 LOOK_EVERY = 1.0  # seconds between two checks of all calls
 LARGE = 16 * KIB  # bytes: smaller answers are bounded by the number of calls
@@ -42,6 +51,10 @@ class UnderWay(Protocol):
     @property
     def peer(self) -> str:
         """The connection."""
+        ...
+
+    def cancel(self) -> None:
+        """Ends the call without a status."""
         ...
 
 
@@ -99,7 +112,7 @@ class Traffic(Generic[C]):
                     del self._unread[peer]
 
     def has_subsided(self) -> bool:
-        """Whether a flood of calls is over; True once for each. Asked from time to time.
+        """Whether a flood of calls is over; True once for each. Asked by each look.
 
         A flood may come and end between two questions, so its peak counts, not what is seen now.
         It is over when there was none since the question before: the library frees the memory of
@@ -115,11 +128,18 @@ class Traffic(Generic[C]):
         self._flood = 0
         return True
 
-    def overdue(self, now: float) -> list[C]:
-        """The calls that wait for their clients too long."""
+    def look(self, now: float, refuse: Callable[[C, NotServed], None]) -> None:
+        """Ends the calls that wait for their clients too long, and gives back a flood's memory.
+
+        Called every LOOK_EVERY seconds.
+        """
+        if self.has_subsided():
+            give_back()
         long_ago = now - self._limits.patience
-        return [
-            call
-            for call in list(self.calls)
-            if call.stage is not Stage.METHOD and call.since < long_ago
-        ]
+        for call in list(self.calls):
+            if call.stage is Stage.METHOD or call.since >= long_ago:
+                continue
+            if call.stage is Stage.MESSAGE:
+                refuse(call, LateMessage("The call's message did not arrive in time."))
+            else:
+                call.cancel()

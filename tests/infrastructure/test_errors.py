@@ -17,8 +17,9 @@ from application.ports import troubles
 from domain import errors as domain
 from infrastructure.contract import DETAILS_KEY, SERVICE
 from infrastructure.lanes import refusals as lanes
-from infrastructure.rpc import errors
-from infrastructure.rpc.errors import refusal_of
+from infrastructure.rpc import details as rpc
+from infrastructure.rpc.details import Undecodable
+from infrastructure.rpc.errors import RULES, refusal_of
 from infrastructure.wire import calls
 
 ID = "0199c0de-0000-7000-8000-000000000001"
@@ -90,7 +91,7 @@ ROWS: list[Row] = [
         [_BAD],
         True,
     ),
-    (errors.Undecodable(), Code.INVALID_ARGUMENT, "UNDECODABLE_REQUEST", [_UNREADABLE], False),
+    (Undecodable(), Code.INVALID_ARGUMENT, "UNDECODABLE_REQUEST", [_UNREADABLE], False),
     (access.Unauthenticated("No."), Code.UNAUTHENTICATED, "UNAUTHENTICATED", [], True),
     (access.NotPermitted(), Code.PERMISSION_DENIED, "NOT_PERMITTED", [], False),
     (_NOT_FOUND, Code.NOT_FOUND, "WORKFLOW_NOT_FOUND", [_resource(_NOT_FOUND)], True),
@@ -182,7 +183,7 @@ def unpacked(status: Status) -> list[Any]:
 def test_a_row_of_the_error_map(
     error: Exception, code: grpc.StatusCode, reason: str, expected: list[Message], own_text: bool
 ) -> None:
-    assert type(error) in errors.RULES
+    assert type(error) in RULES
     told_code, text, status = told(error)
     assert (told_code, status.code, status.message) == (code, code.value[0], text)
     info, *others = unpacked(status)
@@ -196,9 +197,9 @@ def test_a_row_of_the_error_map(
 
 def test_every_error_of_the_house_has_a_row_that_is_asserted() -> None:
     asserted = {type(row[0]) for row in ROWS}
-    assert asserted == errors.RULES.keys()
+    assert asserted == RULES.keys()
     assert (
-        _errors_in(access, domain, troubles, draft, erasure, handler, proofs, lanes, errors, calls)
+        _errors_in(access, domain, troubles, draft, erasure, handler, proofs, lanes, rpc, calls)
         - WITHOUT_ROW
         == asserted
     )

@@ -14,6 +14,11 @@ class Waiting:
     since: float = 0.0
     unread: Unread | None = None
     peer: str = "ipv4:127.0.0.1:1"
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        """See UnderWay."""
+        self.cancelled = True
 
 
 def begun(traffic: Traffic[Waiting], count: int) -> list[Waiting]:

@@ -13,6 +13,7 @@ import pytest
 
 from infrastructure.wire import direct
 from infrastructure.wire.calls import Call, Stream
+from infrastructure.wire.direct_calls import DirectCall
 from tests.support.waiting import until
 from tests.support.wire_server import (
     ECHO,
@@ -173,7 +174,7 @@ def test_a_server_that_was_never_called_ends(serving: Serving) -> None:
 def test_nothing_is_kept_of_a_call_that_has_ended(held: Waiting) -> None:
     # On the body that the service is tuned for: the other one keeps what the library keeps.
     def kept() -> int:
-        return sum(isinstance(thing, direct._Call) for thing in gc.get_objects())
+        return sum(isinstance(thing, DirectCall) for thing in gc.get_objects())
 
     def one_word(word: bytes, stream: Stream) -> bool:
         stream.offer(partial(next, iter([word]), None))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from workflows import workflows_pb2 as pb
 
 from domain.errors import InvalidFields
-from infrastructure.rpc.errors import Undecodable
+from infrastructure.rpc.details import Undecodable
 from infrastructure.rpc.method import MethodRow, Surroundings
 from infrastructure.rpc.wire_text import Broken, repaired
 from infrastructure.rpc.workflows.methods import METHODS

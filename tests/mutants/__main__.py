@@ -47,6 +47,7 @@ TARGETS: dict[str, Sequence[str]] = {
     "application/damage.py": _APPLICATION,
     "application/handler.py": _APPLICATION,
     "infrastructure/lanes/batcher.py": _BATCHER,
+    "infrastructure/rpc/details.py": _ERRORS,
     "infrastructure/rpc/errors.py": _ERRORS,
 }
 """The files with their fast tests, the nearest first."""
