@@ -1,7 +1,7 @@
 """What every payload must be: a JSON object, bounded in size and depth, without a name twice.
 
 Large payloads are checked as text: building their objects costs ten times as much as reading them,
-and a hundred times their memory. Objects are built only if one of them may have a name twice.
+and a hundred times their memory. To compare names, one object at a time is built.
 """
 
 import json
@@ -19,9 +19,7 @@ from domain.catalogue import MAX_NESTING, MAX_PAYLOAD_BYTES
 MAX_DIGITS = 4096
 """The most consecutive digits of a number: Python reads integers of at most 4300."""
 LARGE = 16 * 1024
-"""A payload of at least this many bytes is checked as text; objects are built only if needed."""
-FEW = 50_000
-"""With at most this many quotes and braces, names are compared one by one, without building."""
+"""A payload of at least this many bytes is checked as text."""
 NOT_BUILT = object()
 
 _WHITESPACE = " \t\r\n"
@@ -29,13 +27,14 @@ _syntax = msgspec.json.Decoder(msgspec.Raw)
 _values = msgspec.json.Decoder()
 # Reads a number too large for a float as infinity; no schema accepts that as a number.
 _values_with_infinity = msgspec.json.Decoder(float_hook=float)
-_ALL_BUT_STRUCTURE = b" \t\r\n,.+-0123456789eEtrufalsn"
+_ALL_BUT_STRUCTURE = bytes(set(range(256)) - set(b'{}[]:"'))
 _ALL_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
 _TOO_MANY_DIGITS = b"0" * (MAX_DIGITS + 1)
 _AS_BITS = bytes.maketrans(b"{}[]", b"1010")
-_TWICE = "holds an object with a name twice; each name once is accepted"
 _TOO_DEEP = f"is nested too deep; a nesting of at most {MAX_NESTING} is accepted"
-_NAME_OR_BRACE = re.compile(r"""[{}]|(?P<text>"(?:[^"\\]|\\.)*+")(?P<colon>[ \t\r\n]*+:)?""")
+_BRACE_OR_STRING = re.compile(
+    r"""[^{}"]*+(?:([{}])|"((?:[^"\\]++|\\.)*+)"(:|[ \t\r\n]++:)?)"""  # A colon follows a name.
+)
 _MALFORMED = re.compile(r"JSON is malformed: (?P<what>.*) \(byte (?P<byte>\d+)\)")
 _LONE_SURROGATE = re.compile(
     r"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u[dD])[c-fC-F])"
@@ -79,13 +78,9 @@ def _inside(payload: str, document: Any) -> tuple[str | None, Any]:
             return None, document  # Each object has one name at most.
     if names <= 1:
         return None, document
-    if document is NOT_BUILT and payload.count('"') + payload.count("{") < FEW:
-        return _repeated_name(payload), document
-    large = document is NOT_BUILT
-    document = built(payload) if large else document
-    if not _lost_a_name(payload, document):
-        return None, document
-    return _TWICE if large else _repeated_name(payload), document
+    if document is NOT_BUILT:
+        return _name_twice(payload), document
+    return (_name_twice_in_objects(payload) if _lost_a_name(payload, document) else None), document
 
 
 def built(payload: str | msgspec.Raw) -> Any:
@@ -112,20 +107,22 @@ def _broken(payload: str, complaint: str) -> str:
 
 def _structure(payload: str) -> bytes:
     """The brackets, braces and colons of JSON text in their order, without those in strings."""
-    return _outside_strings(payload).translate(None, _ALL_BUT_STRUCTURE)
+    text = _without_escapes(payload).translate(None, _ALL_BUT_STRUCTURE)
+    # Two quotes in a row do not matter: what follows is inside of a string or not, as before.
+    return b"".join(text.replace(b'""', b"").split(b'"')[::2])
 
 
-def _outside_strings(payload: str) -> bytes:
-    """JSON text without its strings, all of it ASCII."""
-    if "\\" in payload:
-        payload = payload.replace("\\\\", "").replace('\\"', "")
-    return "".join(payload.split('"')[::2]).encode()
+def _without_escapes(payload: str) -> bytes:
+    """JSON text in which each quote begins or ends a string."""
+    text = payload.encode()
+    return text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
 
 
 def _has_a_long_number(payload: str) -> bool:
-    return _TOO_MANY_DIGITS in payload.encode().translate(
-        _ALL_DIGITS_ALIKE
-    ) and _TOO_MANY_DIGITS in _outside_strings(payload).translate(_ALL_DIGITS_ALIKE)
+    if _TOO_MANY_DIGITS not in payload.encode().translate(_ALL_DIGITS_ALIKE):
+        return False
+    outside_strings = b" ".join(_without_escapes(payload).split(b'"')[::2])
+    return _TOO_MANY_DIGITS in outside_strings.translate(_ALL_DIGITS_ALIKE)
 
 
 def _nesting(structure: bytes) -> int:
@@ -166,18 +163,57 @@ def _lost_a_name(payload: str, document: Any) -> bool:
     return msgspec.json.encode(document).count(b":") != colons
 
 
-def _repeated_name(payload: str) -> str | None:
-    """The first name that is twice in one object, found by reading names and braces only."""
-    objects: list[set[str]] = []
-    for token in _NAME_OR_BRACE.finditer(payload):
-        if token[0] == "{":
-            objects.append(set())
-        elif token[0] == "}":
-            objects.pop()
-        elif token["colon"]:
-            name = json.loads(token["text"]) if "\\" in token["text"] else token["text"][1:-1]
-            if name in objects[-1]:
-                shown = json.dumps(name[:40])
-                return f"holds the name {shown} twice in one object; once is accepted"
-            objects[-1].add(name)
+def _name_twice(payload: str) -> str | None:
+    """The complaint about a name that is twice in one object, of a large payload."""
+    # Building lists costs as much as reading so many names: what is quicker is done.
+    few_names = payload.count('"') // 2 + 2 * payload.count("{") < payload.count("[")
+    return (_name_twice_in_text if few_names else _name_twice_in_objects)(payload)
+
+
+def _name_twice_in_text(payload: str) -> str | None:
+    """As `_name_twice`; reads names and braces only."""
+    outer: list[set[str]] = []
+    names = set[str]()
+    for brace, text, colon in _BRACE_OR_STRING.findall(payload):
+        if colon:
+            name = json.loads(f'"{text}"') if "\\" in text else text
+            if name in names:
+                return _twice(name)
+            names.add(name)
+        elif brace == "{":
+            outer.append(names)
+            names = set()
+        elif brace:
+            names = outer.pop()
     return None
+
+
+class _NameTwice(Exception):
+    """An object has this name twice."""
+
+
+def _name_twice_in_objects(payload: str) -> str | None:
+    """As `_name_twice`; builds each object, and forgets it when it has seen its names."""
+    try:
+        _names.decode(payload)
+    except _NameTwice as twice:
+        return _twice(str(twice))
+    return None
+
+
+def _see_names(members: list[tuple[str, Any]]) -> None:
+    """Raises _NameTwice if two of an object's members have one name."""
+    if len(members) > 1 and len(dict(members)) < len(members):
+        seen = set[str]()
+        for name, _ in members:
+            if name in seen:
+                raise _NameTwice(name)
+            seen.add(name)
+
+
+# Of values, only names matter: numbers are not read.
+_names = json.JSONDecoder(object_pairs_hook=_see_names, parse_float=bool, parse_int=bool)
+
+
+def _twice(name: str) -> str:
+    return f"holds the name {json.dumps(name[:40])} twice in one object; once is accepted"
