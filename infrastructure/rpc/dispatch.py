@@ -1,16 +1,26 @@
 """Passes a request to the lane of its method, and the lane's outcome to the reply."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
+from application.accesses import Access
 from infrastructure.lanes.lane import Ticket
 from infrastructure.rpc.guard import Answerer, Reply
 from infrastructure.rpc.method import LaneName, MethodRow, Surroundings
+from infrastructure.rpc.recording import Recording
 
 LARGE = 16 * 1024
 """A request of more bytes is not parsed on the thread that takes calls."""
+
+
+class Place(Protocol):
+    """A place of a call in a lane."""
+
+    def withdraw(self) -> None:
+        """See Ticket.withdraw."""
+        ...
 
 
 class Queue(Protocol):
@@ -46,12 +56,21 @@ def answerers(
     entrances: Mapping[LaneName, Entrance],
     checks: Queue,
     surroundings: Surroundings,
+    recording: Recording | None = None,
 ) -> Mapping[str, Answerer]:
     """The function that answers the calls of each method, by the method's name.
 
-    `checks` is the lane that parses and checks large requests; see `checked`.
+    `checks` is the lane that parses and checks large requests; see `checked`. Without `recording`,
+    no access is recorded.
     """
-    return {row.name: _Dispatcher(row, entrances[row.lane], checks, surroundings) for row in rows}
+
+    def answerer(row: MethodRow[Any, Any, Any]) -> Answerer:
+        entrance = entrances[row.lane]
+        if recording is not None and recording.covers(row.name):
+            return _RecordingDispatcher(row, entrance, checks, surroundings, recording)
+        return _Dispatcher(row, entrance, checks, surroundings)
+
+    return {row.name: answerer(row) for row in rows}
 
 
 def checked(batch: Sequence[Callable[[], Any]]) -> Iterator[Any]:
@@ -92,7 +111,7 @@ class _Dispatcher:
 
     def _take_large(self, request: bytes, size: int, reply: Reply) -> None:
         """Takes a place in the lane of checks first, then one in the lane of the method."""
-        places: dict[str, Ticket[Any, Any]] = {}
+        places: dict[str, Place] = {}
 
         def has_been_checked(asked: Any) -> None:
             if isinstance(asked, Exception):
@@ -120,7 +139,7 @@ class _Dispatcher:
         asked = row.convert(message, self._surroundings)
         return self._submission(asked, reply, row.name, owner)
 
-    def _enter(self, asked: Any, size: int, reply: Reply) -> Ticket[Any, Any]:
+    def _enter(self, asked: Any, size: int, reply: Reply) -> "Place":
         render = self._row.render
         return self._submit(
             asked,
@@ -129,3 +148,57 @@ class _Dispatcher:
             reply.deadline,
             lambda outcome: reply.settle(outcome, render),
         )
+
+
+class _RecordingDispatcher(_Dispatcher):
+    """Answers the calls of a method whose calls are recorded first."""
+
+    def __init__(
+        self,
+        row: MethodRow[Any, Any, Any],
+        entrance: Entrance,
+        checks: Queue,
+        surroundings: Surroundings,
+        recording: Recording,
+    ) -> None:
+        super().__init__(_with_message(row), entrance, checks, surroundings)
+        self._recording = recording
+        self._submission = self._with_access(entrance.submission)
+
+    def _enter(self, asked: Any, size: int, reply: Reply) -> Place:
+        submission, access = asked
+        if access is None:
+            return super()._enter(submission, size, reply)
+        enter = super()._enter
+        places = _Places()
+
+        def recorded(outcome: Access | Exception) -> None:
+            if isinstance(outcome, Exception):
+                reply.refuse(outcome)
+            else:
+                places.append(enter(submission, size, reply))
+
+        places.append(self._recording.submit(access, reply.share, reply.deadline, recorded))
+        return places
+
+    def _with_access(self, submission: Callable[..., Any]) -> Callable[..., Any]:
+        def made(read: Any, reply: Reply, method: str, owner: str) -> Any:
+            message, asked = read
+            access = self._recording.access(method, message, owner, reply)
+            return submission(asked, reply, method, owner), access
+
+        return made
+
+
+class _Places(list[Place]):
+    """The places that one call has taken, one after the other."""
+
+    def withdraw(self) -> None:
+        """See Place."""
+        for place in tuple(self):
+            place.withdraw()
+
+
+def _with_message(row: MethodRow[Any, Any, Any]) -> MethodRow[Any, Any, Any]:
+    """The row, with a conversion that returns the message too."""
+    return replace(row, convert=lambda message, around: (message, row.convert(message, around)))

@@ -34,6 +34,8 @@ class LaneName(StrEnum):
     LISTS = "lists"
     HISTORY = "history"
     ADMIN = "admin"
+    ACCESSES = "accesses"
+    """Records who reads the history of others, before the read enters the lane of its method."""
     CHECKS = "checks"
     """Parses and checks large requests before they enter the lane of their method."""
 

@@ -14,12 +14,14 @@ from infrastructure.identity.cause import Cause
 from infrastructure.lanes.refusals import CallerLeft, Draining
 from infrastructure.rpc.guard import Guard, broken, refuse, share_of
 from infrastructure.rpc.method import ServiceTable, StreamRow, Surroundings
+from infrastructure.rpc.recording import First, Recording, at_once
 from infrastructure.wire.calls import Metadata, Stream, StreamMethod
 
 Source = Callable[[Any, "StreamReply"], None]
-"""Begins to answer what a row's `convert` returned, on the thread that takes calls; may raise.
+"""Begins to answer what a row's `convert` returned; may raise.
 
-It must return at once, and go on from other threads. `Pumps` makes one of a function that blocks.
+It runs on the thread that takes calls or on that of a lane, so it must return at once, and go on
+from other threads. `Pumps` makes one of a function that blocks.
 """
 
 Take = Callable[[], Message | None]
@@ -165,16 +167,27 @@ class StreamReply(Cause):
 
 
 def guarded_streams(
-    table: ServiceTable, sources: Mapping[str, Source], surroundings: Surroundings, guard: Guard
+    table: ServiceTable,
+    sources: Mapping[str, Source],
+    surroundings: Surroundings,
+    guard: Guard,
+    recording: Recording | None = None,
 ) -> dict[str, StreamMethod]:
     """The streams of a service behind the guard, by their full names, for a wire.
 
-    `sources` are by the methods' short names. Raises KeyError for a row without one.
+    `sources` are by the methods' short names. Without `recording`, no access is recorded. Raises
+    KeyError for a row without a source.
     """
     rules = table.rules()
     return {
         f"/{table.name}/{row.name}": _guarded(
-            f"{table.name}/{row.name}", row, sources[row.name], rules[row.name], surroundings, guard
+            f"{table.name}/{row.name}",
+            row,
+            sources[row.name],
+            rules[row.name],
+            surroundings,
+            guard,
+            recording.first if recording else at_once,
         )
         for row in table.streams
     }
@@ -187,6 +200,7 @@ def _guarded(
     rule: Rule,
     surroundings: Surroundings,
     guard: Guard,
+    first: First,
 ) -> StreamMethod:
     def called(request: bytes, stream: Stream) -> bool:
         reply = StreamReply(name, stream, rule, guard)
@@ -212,8 +226,10 @@ def _guarded(
                 return  # Its client has cancelled meanwhile.
             reply.admit(caller)
             message = row.message(request, surroundings)
-            reply.admit_for(row.owner(message) if row.owner is not None else "")
-            source(row.convert(message, surroundings), reply)
+            owner = row.owner(message) if row.owner is not None else ""
+            reply.admit_for(owner)
+            begin = partial(source, row.convert(message, surroundings), reply)
+            first(row.name, message, owner, reply, begin)
         except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
             reply.refuse(error)
         except BaseException as panic:  # noqa: BLE001 - a native library's panic is one

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from application.accesses import Access
 from application.draft import Done, Submission
 from application.erasure import EraseUser, HoldUser
 from application.history.questions import Question, WhatIfRequest
@@ -30,6 +31,7 @@ CHECKS = Limits(queue=256, queue_bytes=16_000_000, share=64, share_bytes=4_000_0
 LISTS = Limits(queue=1024, share=256, batch=1)
 HISTORY = Limits(queue=256, share=64, batch=1)
 ADMINISTRATION = Limits(queue=64, share=64, batch=1)
+ACCESSES = Limits(queue=1024, share=256)
 
 STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
 
@@ -43,6 +45,7 @@ class Lanes:
     lists: list[Lane[PageRequest, Page]]
     histories: list[Lane[Question, Answer]]
     administration: Lane[tuple[EraseUser | HoldUser, str], Erasure | HoldUser]
+    accesses: Lane[Access, Access]
     checks: Lane[Callable[[], Any], Any]
 
     @property
@@ -50,6 +53,7 @@ class Lanes:
         """Every lane, those first from which work goes on to others."""
         return [
             self.checks,
+            self.accesses,
             self.administration,
             *self.histories,
             *self.lists,
@@ -76,7 +80,10 @@ def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
     administration: Lane[tuple[EraseUser | HoldUser, str], Erasure | HoldUser] = Lane(
         LaneName.ADMIN, store.erasures.answer, ADMINISTRATION, observer
     )
-    lanes = Lanes(writes, lookups, lists, histories, administration, checks)
+    accesses: Lane[Access, Access] = Lane(
+        LaneName.ACCESSES, store.accesses.answer, ACCESSES, observer
+    )
+    lanes = Lanes(writes, lookups, lists, histories, administration, accesses, checks)
     try:
         yield lanes
     finally:
@@ -97,9 +104,8 @@ def _question(origins: Origins, question: Question, reply: Reply, *_: str) -> Qu
     return question
 
 
-def entrances(lanes: Lanes) -> Mapping[LaneName, Entrance]:
+def entrances(lanes: Lanes, origins: Origins) -> Mapping[LaneName, Entrance]:
     """How the work of methods enters each lane, by the lane's name."""
-    origins = Origins()
     return {
         LaneName.WRITES: Entrance(
             lanes.writes,

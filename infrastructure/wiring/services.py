@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+from infrastructure.identity.origin import Origins
 from infrastructure.rpc.admin import methods as admin
 from infrastructure.rpc.dispatch import answerers
 from infrastructure.rpc.guard import Guard, guarded
 from infrastructure.rpc.history import methods as history
 from infrastructure.rpc.method import Surroundings
+from infrastructure.rpc.recording import Recording
 from infrastructure.rpc.served import Served
 from infrastructure.rpc.stream import Source, guarded_streams
 from infrastructure.rpc.workflows import methods as workflows
@@ -24,11 +26,14 @@ def served(
     guard: Guard,
 ) -> Served:
     """All services behind their guard. `sources` are those of streams, by service and method."""
-    ways = entrances(lanes)
+    origins = Origins()
+    ways = entrances(lanes, origins)
     methods: dict[str, Method] = {}
     streams: dict[str, StreamMethod] = {}
     for table in TABLES:
-        unary = answerers(table.methods, ways, lanes.checks, surroundings)
+        recording = Recording(lanes.accesses, origins, table.rules())
+        unary = answerers(table.methods, ways, lanes.checks, surroundings, recording)
         methods |= guarded(table.name, unary, table.rules(), guard)
-        streams |= guarded_streams(table, sources.get(table.name, {}), surroundings, guard)
+        source = sources.get(table.name, {})
+        streams |= guarded_streams(table, source, surroundings, guard, recording)
     return Served([table.descriptor for table in TABLES], methods, streams)

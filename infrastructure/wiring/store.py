@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
+from application.accesses import Recorder
 from application.cursors import Cursors
 from application.damage import Damaged, Reports
 from application.erasure import Erasures
@@ -11,6 +12,7 @@ from application.handler import CommandHandler
 from application.history.answers import Histories
 from application.ledger import LedgerDigests
 from application.queries import Queries
+from infrastructure.eventstore.accesses import PostgresAccessLog
 from infrastructure.eventstore.erasure import PostgresErasures
 from infrastructure.eventstore.horizon import Horizon
 from infrastructure.eventstore.log import WorkflowLog
@@ -33,8 +35,8 @@ from infrastructure.wiring.clock import now
 
 LISTS_AT_ONCE = 3  # threads, each with a connection
 HISTORIES_AT_ONCE = 2  # likewise
-CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 7
-"""Also the writer, lookups, readiness, two to read events, and one for each follower."""
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 8
+"""Also the writer, lookups, readiness, accesses, two to read events, and one for each follower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Store:
     probe: Probe
     horizon: Horizon
     erasures: Erasures
+    accesses: Recorder
 
 
 @contextmanager
@@ -113,6 +116,7 @@ def opened_store(
             Probe(session(), horizon, watch),
             horizon,
             erasures,
+            Recorder(PostgresAccessLog(session(keeps_plans=True))),
         )
 
 
