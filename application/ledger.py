@@ -40,6 +40,10 @@ class LedgerDigests:
                 return LedgerKey(self._digest("increment", workflow_id, key))
         return None
 
+    def search(self, idempotency_key: str) -> bytes:
+        """By what events are found that came with a key, whichever user or workflow it is of."""
+        return self._digest("search", idempotency_key)
+
     def request(self, command: Command) -> bytes:
         """A digest of what a command asked for, the same for ever and in every process."""
         match command:

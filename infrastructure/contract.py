@@ -22,6 +22,8 @@ FEED_KEY: Final = "x-event-feed"
 """Trailing metadata of a change: the feed of its position, written "number/epoch"."""
 REPLAYED_KEY: Final = "x-replayed"
 """Trailing metadata, "true" if the reply of an earlier call with the same key was repeated."""
+RESUME_KEY: Final = "x-resume-cursor"
+"""Trailing metadata of a watch that the service ended: the cursor that resumes it."""
 UNREADABLE_KEY: Final = "x-unreadable-workflows"
 """Trailing metadata of a list: ids of workflows that it lacks because their stored data is damaged;
 separated by commas, at most UNREADABLE_SHOWN of them."""

@@ -11,7 +11,7 @@ from application.history.cursors import (
     history_question,
     list_question,
 )
-from application.history.entries import Entry, entries
+from application.history.entries import entries, fitting
 from application.history.lists import ListAt, page_at
 from application.history.moments import NotYetCreated, place_of, version_of
 from application.history.proofs import SignedLogs, checkpoint_now, event_proof
@@ -111,7 +111,7 @@ class Histories:
             above, below = (0, ended) if asked.newest_first else (ended, below)
         span = Span(above, below, asked.newest_first, asked.types)
         events, more = record.page(workflow_id, span, asked.size, MAX_PAGE_BYTES)
-        made = _fitting(entries(record, events))
+        made = fitting(entries(record, events))
         cursor = ""
         if more or len(made) < len(events):
             cursor = self._history_seals.write(question, made[-1].event.version)
@@ -190,13 +190,3 @@ def _owner(record: Record, workflow_id: str) -> str | None:
     """The owner of a workflow; None if that was erased."""
     created = state_at(record, Version(workflow_id, 1))
     return created.user_id if isinstance(created, Workflow) else None
-
-
-def _fitting(made: Sequence[Entry]) -> Sequence[Entry]:
-    """The first entries that fit into one answer; the first one always does."""
-    room = MAX_PAGE_BYTES
-    for count, each in enumerate(made):
-        room -= each.size
-        if count and room < 0:
-            return made[:count]
-    return made

@@ -14,6 +14,7 @@ from application.ports import (
     RecordedEvent,
     Version,
 )
+from application.queries import MAX_PAGE_BYTES
 from domain.diffs import FieldChange, changes
 from domain.reasons import reason
 
@@ -68,6 +69,16 @@ def entry(event: RecordedEvent, before: State, after: State, preceding_position:
         # If an erasure is under way, what is left of the content must not be shown either.
         return Entry(replace(event, event=FORGOTTEN, metadata=FORGOTTEN))
     return Entry(event, changes(before, after), reason(before, fact), preceding_position)
+
+
+def fitting(made: Sequence[Entry]) -> Sequence[Entry]:
+    """The first entries that fit into one answer; the first one always does."""
+    room = MAX_PAGE_BYTES
+    for count, each in enumerate(made):
+        room -= each.size
+        if count and room < 0:
+            return made[:count]
+    return made
 
 
 def _version(event: RecordedEvent) -> Version:

@@ -53,7 +53,8 @@ def _existing(value: int) -> str | None:
     return None if 1 <= value <= MAX_NUMBER else f"is {value}; 1 or more is accepted"
 
 
-def _page_size(value: int) -> str | None:
+def page_size(value: int) -> str | None:
+    """The most events of a page: 0 stands for DEFAULT_PAGE_SIZE."""
     if 0 <= value <= MAX_PAGE_SIZE:
         return None
     return f"is {value}; 1 to {MAX_PAGE_SIZE}, or 0 for {DEFAULT_PAGE_SIZE}, are accepted"
@@ -97,7 +98,7 @@ class HistoryRequest:
     def __post_init__(self) -> None:
         fields.refuse_invalid(
             *self.subject.checks,
-            ("page_size", _page_size(self.page_size)),
+            ("page_size", page_size(self.page_size)),
             ("cursor", HISTORY_FORM.complaint(self.cursor)),
         )
 

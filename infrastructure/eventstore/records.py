@@ -66,15 +66,15 @@ class PostgresRecords:
 
         def within(connection: BoundedConnection) -> T:
             with connection.transaction():
-                return question(_Snapshot(connection))
+                return question(Snapshot(connection))
 
         return self._session.read(within)
 
 
-class _Snapshot:
-    """A Record in one transaction, which sees one moment of the database."""
+class Snapshot:
+    """A Record in an open transaction; it sees one moment if the transaction does."""
 
-    def __init__(self, connection: BoundedConnection) -> None:
+    def __init__(self, connection: Connection[Any]) -> None:
         self._connection = connection
         feed, position = feed_end(connection)
         self._place = Place(position, feed)

@@ -1,6 +1,6 @@
 """The refusals that tell more than a sentence: which field, which workflow, what would be right."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -8,6 +8,7 @@ from google.rpc import error_details_pb2 as details
 
 from application.history.proofs import NotProvable
 from application.ports import UserBeingErased
+from application.watches import WatchEnded
 from domain.errors import (
     IdempotencyKeyReused,
     InvalidFields,
@@ -16,6 +17,7 @@ from domain.errors import (
     WorkflowNotFound,
     WorkflowTerminated,
 )
+from infrastructure.contract import RESUME_KEY
 from infrastructure.rpc.refusal import Code, Refusal
 
 MAX_VIOLATIONS = 20
@@ -94,6 +96,16 @@ def being_erased(_: UserBeingErased) -> Refusal:
 def not_provable(error: NotProvable) -> Refusal:
     """Says what the log lacks."""
     return _precondition("NOT_PROVABLE", "log", str(error))
+
+
+def watch_ended(code: Code, reason: str, message: str) -> Callable[[WatchEnded], Refusal]:
+    """Gives the cursor that resumes the watch, as metadata for machines too."""
+
+    def rule(error: WatchEnded) -> Refusal:
+        cursor = error.cursor
+        return Refusal(code, message, reason, [SOON], {"cursor": cursor}, ((RESUME_KEY, cursor),))
+
+    return rule
 
 
 def _bad_request(violations: Iterable[tuple[str, str]]) -> Message:

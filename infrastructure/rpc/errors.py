@@ -16,6 +16,12 @@ from application.ports import (
     TimeNotFound,
     UserBeingErased,
 )
+from application.watches import (
+    FeedReplaced,
+    TooManyWatches,
+    WatchStopped,
+    WatchTooSlow,
+)
 from domain.errors import (
     IdempotencyKeyReused,
     InvalidFields,
@@ -146,6 +152,30 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         "TIME_NOT_FOUND",
         "The place of this time in the feed is not indexed yet. Try again later, or ask for a"
         " position.",
+        retry=True,
+    ),
+    WatchTooSlow: details.watch_ended(
+        Code.RESOURCE_EXHAUSTED,
+        "WATCH_TOO_SLOW",
+        "This client reads more slowly than events come."
+        " Watch again with the cursor in x-resume-cursor.",
+    ),
+    WatchStopped: details.watch_ended(
+        Code.UNAVAILABLE,
+        "DRAINING",
+        "This server is stopping. Watch again at another one, with the cursor in x-resume-cursor.",
+    ),
+    FeedReplaced: _always(
+        Code.FAILED_PRECONDITION,
+        "FEED_REPLACED",
+        "The database was restored or replaced, and positions mean something else now."
+        " Watch again without a cursor.",
+        retry=False,
+    ),
+    TooManyWatches: _always(
+        Code.RESOURCE_EXHAUSTED,
+        "TOO_MANY_WATCHES",
+        "This caller, or this server, has as many watches as it may have. End some of them first.",
         retry=True,
     ),
     OutcomeUnknown: _always(

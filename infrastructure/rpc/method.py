@@ -34,6 +34,7 @@ class LaneName(StrEnum):
     LISTS = "lists"
     HISTORY = "history"
     ADMIN = "admin"
+    SEARCH = "search"
     ACCESSES = "accesses"
     """Records who reads the history of others, before the read enters the lane of its method."""
     CHECKS = "checks"

@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 
 from infrastructure.contract import DETAILS_KEY, SERVICE
+from infrastructure.wire.calls import Metadata
 
 MAX_MESSAGE = 1024  # bytes: larger statuses lose their code on the way
 
@@ -25,15 +26,17 @@ class Refusal:
     reason: str
     details: Sequence[Message] = ()
     metadata: dict[str, str] = field(default_factory=dict)
+    beside: Metadata = ()
+    """Further trailing metadata, for clients that read no details."""
 
-    def trailing(self) -> tuple[tuple[str, bytes], ...]:
+    def trailing(self) -> Metadata:
         """The trailing metadata that carries the details."""
         info = details.ErrorInfo(
             reason=self.reason, domain=SERVICE.full_name, metadata=self.metadata
         )
         status = Status(code=self.code.value[0], message=self.text())
         status.details.extend(_packed(detail) for detail in (info, *self.details))
-        return ((DETAILS_KEY, status.SerializeToString()),)
+        return (*self.beside, (DETAILS_KEY, status.SerializeToString()))
 
     def text(self) -> str:
         """The sentence, within what a status can carry."""

@@ -48,6 +48,7 @@ class StreamReply(Cause):
         self._slot: Message | None = None
         self._completion: Metadata | None = None
         self._leave: Callable[[], object] = _nothing
+        self._stop: Callable[[], object] = _nothing
         self._ended = False
 
     @property
@@ -90,6 +91,13 @@ class StreamReply(Cause):
             if not self._ended:
                 return
         leave()
+
+    def when_stopped(self, stop: Callable[[], object]) -> None:
+        """Registers what happens before the stream is ended because the service stops.
+
+        `stop` may end the stream itself, and say how to go on elsewhere.
+        """
+        self._stop = stop
 
     def offer(self, take: Take) -> None:
         """Calls `take` for a message when the one before was sent; replaces what was offered."""
@@ -143,6 +151,7 @@ class StreamReply(Cause):
             return None
 
     def _drain(self) -> None:
+        self._stop()
         self.refuse(Draining())
         self._leave()
 

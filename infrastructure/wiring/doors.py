@@ -27,7 +27,7 @@ from infrastructure.wire.limits import Limits
 from infrastructure.wiring.access import identification
 from infrastructure.wiring.clock import now
 from infrastructure.wiring.lanes import Lanes
-from infrastructure.wiring.services import served
+from infrastructure.wiring.services import Sources, served
 from infrastructure.wiring.stop import End, stop
 from infrastructure.wiring.store import Store
 
@@ -80,6 +80,7 @@ def opened_methods(
     health: Health,
     servers: Servers,
     tls: TlsFiles | None,
+    streams: Sources,
     observer: Observer,
     end: End,
 ) -> Iterator[Methods]:
@@ -93,7 +94,7 @@ def opened_methods(
         now, NewIds(token_bytes), settings.terminate_at_threshold, load(settings.catalogue)
     )
     guard = Guard(gate, observer, identification(settings, lanes.checks))
-    every = served(lanes, {}, surroundings, guard)
+    every = served(lanes, streams, surroundings, guard)
     at_public = every.public if servers.internal else every
     internal_port = None
     with ExitStack() as stack:

@@ -12,6 +12,7 @@ from infrastructure.postgres.session import Session
 from infrastructure.proof.checkpointing import Checkpointing
 from infrastructure.proof.keys import signing_key
 from infrastructure.proof.logs import logs_of
+from infrastructure.search.follower import SearchFollower
 from infrastructure.settings import Settings
 from infrastructure.telemetry.observer import Observer
 from infrastructure.wiring.store import Store
@@ -19,12 +20,12 @@ from infrastructure.wiring.store import Store
 STOP_WITHIN = 4.0  # seconds: longer than a transaction may take
 
 
-def followers_of(settings: Settings) -> Sequence[Follower]:
+def followers_of(settings: Settings, store: Store) -> Sequence[Follower]:
     """The followers of an installation. A relay to a broker would be one more."""
-    logs = logs_of(settings)
-    if logs is None:
-        return []
-    return [Checkpointing(logs, lambda: signing_key(settings), settings.log_every)]
+    followers: list[Follower] = [SearchFollower(store.digests)]
+    if (logs := logs_of(settings)) is not None:
+        followers.append(Checkpointing(logs, lambda: signing_key(settings), settings.log_every))
+    return followers
 
 
 @contextmanager
@@ -33,7 +34,7 @@ def opened_followers(
 ) -> Iterator["Runners"]:
     """Runs the followers until the block ends; each has a thread and a connection of its own."""
     dsn = with_network_guards(database)
-    followers = followers_of(settings) if settings.followers else []
+    followers = followers_of(settings, store) if settings.followers else []
     runners = Runners([Runner(each, _session(dsn, store.horizon), observer) for each in followers])
     runners.start()
     try:

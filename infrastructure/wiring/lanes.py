@@ -14,6 +14,7 @@ from application.history.results import Answer
 from application.ports import View
 from application.queries import Lookup, Page, PageRequest
 from application.receipts import Erasure
+from application.searches import SearchPage, SearchRequest
 from domain.commands import Command
 from infrastructure.identity.origin import Origins
 from infrastructure.lanes.batcher import Limits
@@ -31,6 +32,7 @@ CHECKS = Limits(queue=256, queue_bytes=16_000_000, share=64, share_bytes=4_000_0
 LISTS = Limits(queue=1024, share=256, batch=1)
 HISTORY = Limits(queue=256, share=64, batch=1)
 ADMINISTRATION = Limits(queue=64, share=64, batch=1)
+SEARCH = Limits(queue=64, share=16, batch=1)
 ACCESSES = Limits(queue=1024, share=256)
 
 STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
@@ -45,6 +47,7 @@ class Lanes:
     lists: list[Lane[PageRequest, Page]]
     histories: list[Lane[Question, Answer]]
     administration: Lane[tuple[EraseUser | HoldUser, str], Erasure | HoldUser]
+    searches: Lane[SearchRequest, SearchPage]
     accesses: Lane[Access, Access]
     checks: Lane[Callable[[], Any], Any]
 
@@ -55,6 +58,7 @@ class Lanes:
             self.checks,
             self.accesses,
             self.administration,
+            self.searches,
             *self.histories,
             *self.lists,
             self.lookups,
@@ -74,6 +78,7 @@ def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
     histories: list[Lane[Question, Answer]] = [
         Lane(LaneName.HISTORY, each.answer, HISTORY, observer) for each in store.histories
     ]
+    searches = Lane(LaneName.SEARCH, store.searches.answer, SEARCH, observer)
     lookups = Lane(LaneName.LOOKUPS, store.lookups.look_up, LOOKUPS, observer)
     writes = Lane(LaneName.WRITES, store.commands.handle, WRITES, observer)
     checks: Lane[Callable[[], Any], Any] = Lane(LaneName.CHECKS, checked, CHECKS, observer)
@@ -83,7 +88,7 @@ def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
     accesses: Lane[Access, Access] = Lane(
         LaneName.ACCESSES, store.accesses.answer, ACCESSES, observer
     )
-    lanes = Lanes(writes, lookups, lists, histories, administration, accesses, checks)
+    lanes = Lanes(writes, lookups, lists, histories, administration, searches, accesses, checks)
     try:
         yield lanes
     finally:
@@ -121,4 +126,5 @@ def entrances(lanes: Lanes, origins: Origins) -> Mapping[LaneName, Entrance]:
             ParallelLanes(lanes.histories),
             partial(_question, origins),
         ),
+        LaneName.SEARCH: Entrance(lanes.searches, lambda asked, reply, *_: asked.by(reply.caller)),
     }

@@ -17,6 +17,7 @@ from infrastructure.wiring.lanes import opened_lanes
 from infrastructure.wiring.services import TABLES
 from infrastructure.wiring.stop import End
 from infrastructure.wiring.store import opened_store
+from infrastructure.wiring.watches import opened_watches, sources
 
 
 def _nothing_measured() -> tuple[bytes, str]:
@@ -53,12 +54,15 @@ def running(
         closing(servers),  # Closed after the lanes have drained: what they finish is answered.
         opened_lanes(store, observer) as lanes,
         opened_followers(settings, database, store, observer) as followers,
-        opened_methods(settings, store, lanes, health, servers, tls, observer, end) as methods,
+        opened_watches(settings, database, store) as hub,
+        opened_methods(
+            settings, store, lanes, health, servers, tls, sources(hub), observer, end
+        ) as methods,
         opened_http(
             settings, methods.served, lanes, health, measured, tls, shares_port=shares_port
         ) as http_port,
     ):
-        alive = (servers, lanes, followers)
+        alive = (servers, lanes, followers, hub)
         yield Running(
             methods.port,
             methods.internal_port,

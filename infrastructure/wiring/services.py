@@ -15,17 +15,20 @@ from infrastructure.rpc.workflows import methods as workflows
 from infrastructure.wire.calls import Method, StreamMethod
 from infrastructure.wiring.lanes import Lanes, entrances
 
+Sources = Mapping[str, Mapping[str, Source]]
+"""What makes the messages of streams, by service and method."""
+
 TABLES = (workflows.TABLE, history.TABLE, admin.TABLE)
 """The tables of all services."""
 
 
 def served(
     lanes: Lanes,
-    sources: Mapping[str, Mapping[str, Source]],
+    sources: Sources,
     surroundings: Surroundings,
     guard: Guard,
 ) -> Served:
-    """All services behind their guard. `sources` are those of streams, by service and method."""
+    """All services behind their guard."""
     origins = Origins()
     ways = entrances(lanes, origins)
     methods: dict[str, Method] = {}

@@ -12,6 +12,7 @@ from application.handler import CommandHandler
 from application.history.answers import Histories
 from application.ledger import LedgerDigests
 from application.queries import Queries
+from application.searches import Searches
 from infrastructure.eventstore.accesses import PostgresAccessLog
 from infrastructure.eventstore.erasure import PostgresErasures
 from infrastructure.eventstore.horizon import Horizon
@@ -28,6 +29,7 @@ from infrastructure.proof.receipts import receipts_of
 from infrastructure.proof.signed import FolderLogs
 from infrastructure.readmodel.pages import configure_lists
 from infrastructure.readmodel.views import PostgresViews
+from infrastructure.search.search import PostgresSearch
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
 from infrastructure.telemetry.observer import Observer
@@ -35,8 +37,9 @@ from infrastructure.wiring.clock import now
 
 LISTS_AT_ONCE = 3  # threads, each with a connection
 HISTORIES_AT_ONCE = 2  # likewise
-CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 8
-"""Also the writer, lookups, readiness, accesses, two to read events, and one for each follower."""
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 11
+"""Also the writer, lookups, readiness, searches, accesses, two to read events, two for watches, and
+one for each follower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,14 @@ class Store:
     lookups: Queries
     lists: list[Queries]
     histories: list[Histories]
+    searches: Searches
     probe: Probe
     horizon: Horizon
     erasures: Erasures
     accesses: Recorder
+    digests: LedgerDigests
+    secret: bytes
+    """Seals cursors."""
 
 
 @contextmanager
@@ -89,6 +96,10 @@ def opened_store(
                 records, secret, lambda: horizon.feed, digests, settings.page_size, logs
             )
 
+        def searches(session: Session) -> Searches:
+            found = PostgresSearch(session, digests)
+            return Searches(found, PostgresRecords(session), secret, lambda: horizon.feed, logs)
+
         def bound_histories(connection: BoundedConnection) -> None:
             horizon.look(connection)
             configure_histories(connection)
@@ -113,10 +124,13 @@ def opened_store(
             queries(looking),
             [queries(session(greet=bound_lists)) for _ in range(LISTS_AT_ONCE)],
             [histories() for _ in range(HISTORIES_AT_ONCE)],
+            searches(session(greet=bound_histories)),
             Probe(session(), horizon, watch),
             horizon,
             erasures,
             Recorder(PostgresAccessLog(session(keeps_plans=True))),
+            digests,
+            secret,
         )
 
 

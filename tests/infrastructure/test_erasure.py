@@ -87,8 +87,9 @@ def store(database: str) -> Iterator[OpenStore]:
         execute(database, f"DELETE FROM lost_rows WHERE id = '{ROWLESS}'")
         execute(
             database,
-            "INSERT INTO event_search (position, workflow_id, user_id, type, changed_fields, actor,"
-            " caller, request_id, recorded_at) SELECT notification_id, originator_id,"
+            "INSERT INTO event_search (position, workflow_id, version, user_id, type,"
+            " changed_fields, actor, caller, request_id, recorded_at)"
+            " SELECT notification_id, originator_id, originator_version,"
             f" CASE WHEN originator_id IN ('{ID}', '{OTHER_ID}') THEN '{NEIGHBOUR}' ELSE '{USER}'"
             " END, 'created', '{}', 'a', 'a', 'r', now() FROM workflow_events",
         )

@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 
-from application import access, draft, erasure, handler
+from application import access, draft, erasure, handler, watches
 from application.history import proofs
 from application.ports import troubles
 from domain import errors as domain
@@ -151,18 +151,34 @@ ROWS: list[Row] = [
         [_not_provable("No log.")],
         True,
     ),
+    (watches.WatchTooSlow("c"), Code.RESOURCE_EXHAUSTED, "WATCH_TOO_SLOW", [_RETRY], False),
+    (watches.WatchStopped("c"), Code.UNAVAILABLE, "DRAINING", [_RETRY], False),
+    (watches.FeedReplaced(), Code.FAILED_PRECONDITION, "FEED_REPLACED", [], False),
+    (watches.TooManyWatches(), Code.RESOURCE_EXHAUSTED, "TOO_MANY_WATCHES", [_RETRY], False),
     (troubles.AppendRefused("x"), Code.INTERNAL, "APPEND_REFUSED", [], False),
 ]
-METADATA = {"STALE_GENERATION": {"given": "1", "current": "2"}}
-WITHOUT_ROW = {domain.WorkflowError, calls.NotServed, access.NoRule, troubles.ContentAltered}
+METADATA: dict[type[Exception], dict[str, str]] = {
+    domain.StaleGeneration: {"given": "1", "current": "2"},
+    watches.WatchTooSlow: {"cursor": "c"},
+    watches.WatchStopped: {"cursor": "c"},
+}
+WITHOUT_ROW = {
+    domain.WorkflowError,
+    calls.NotServed,
+    access.NoRule,
+    troubles.ContentAltered,
+    watches.WatchEnded,
+}
 """Errors that are never raised themselves, or at a start only; or that leave as their kind does."""
 
 
 def told(error: Exception) -> tuple[grpc.StatusCode, str, Status]:
     """What leaves for an error: its code and text, and the status of its details."""
     refusal = refusal_of(error)
-    ((key, value),) = refusal.trailing()
+    *others, (key, value) = refusal.trailing()
     assert key == DETAILS_KEY
+    resumes = [error.cursor] if isinstance(error, watches.WatchEnded) else []
+    assert others == [("x-resume-cursor", cursor) for cursor in resumes]
     return refusal.code, refusal.text(), Status.FromString(value)
 
 
@@ -188,7 +204,7 @@ def test_a_row_of_the_error_map(
     assert (told_code, status.code, status.message) == (code, code.value[0], text)
     info, *others = unpacked(status)
     assert info == details.ErrorInfo(
-        reason=reason, domain=SERVICE.full_name, metadata=METADATA.get(reason, {})
+        reason=reason, domain=SERVICE.full_name, metadata=METADATA.get(type(error), {})
     )
     assert others == expected
     assert (text == str(error)) is own_text
@@ -199,7 +215,9 @@ def test_every_error_of_the_house_has_a_row_that_is_asserted() -> None:
     asserted = {type(row[0]) for row in ROWS}
     assert asserted == RULES.keys()
     assert (
-        _errors_in(access, domain, troubles, draft, erasure, handler, proofs, lanes, rpc, calls)
+        _errors_in(
+            access, domain, troubles, draft, erasure, handler, proofs, watches, lanes, rpc, calls
+        )
         - WITHOUT_ROW
         == asserted
     )

@@ -1,6 +1,6 @@
 """A store on PostgreSQL as a server process has it, and what it holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,7 +60,11 @@ class OpenStore:
 
 
 @contextmanager
-def open_store(dsn: str, observer: Observer | None = None) -> Iterator[OpenStore]:
+def open_store(
+    dsn: str,
+    observer: Observer | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Iterator[OpenStore]:
     """A store on a session and a log of its own, as another server process would have them."""
     horizon = Horizon()
     session = Session(dsn, greet=horizon.look)
@@ -68,7 +72,7 @@ def open_store(dsn: str, observer: Observer | None = None) -> Iterator[OpenStore
         try:
             yield OpenStore(
                 dsn,
-                PostgresEventStore(session, log, lambda: datetime.now(UTC), horizon, observer),
+                PostgresEventStore(session, log, clock, horizon, observer),
                 log,
             )
         finally:

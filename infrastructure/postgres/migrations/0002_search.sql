@@ -16,6 +16,7 @@ CREATE TABLE followers (
 CREATE TABLE event_search (
     position       bigint      NOT NULL PRIMARY KEY,
     workflow_id    uuid        NOT NULL,
+    version        bigint      NOT NULL,
     user_id        text        NOT NULL COLLATE "C",
     type           text        NOT NULL COLLATE "C",
     changed_fields text[]      NOT NULL,

@@ -5,10 +5,11 @@ from operator import attrgetter
 from workflows import history_pb2 as pb
 
 from infrastructure.contract import HISTORY_SERVICE
-from infrastructure.rpc.history import convert, render
-from infrastructure.rpc.method import LaneName, MethodRow, ServiceTable
+from infrastructure.rpc.history import convert, render, search, watch
+from infrastructure.rpc.method import LaneName, MethodRow, ServiceTable, StreamRow
 
 _OWNER = attrgetter("user_id")
+_FILTERED_OWNER = attrgetter("filter.user_id")
 
 METHODS = (
     MethodRow(
@@ -67,6 +68,16 @@ METHODS = (
         LaneName.HISTORY,
         render.what_if,
     ),
+    MethodRow(
+        "SearchEvents",
+        pb.SearchEventsRequest,
+        search.asked,
+        _FILTERED_OWNER,
+        LaneName.SEARCH,
+        search.found,
+    ),
 )
 
-TABLE = ServiceTable(HISTORY_SERVICE, METHODS)
+STREAMS = (StreamRow("WatchEvents", pb.WatchEventsRequest, watch.asked, _FILTERED_OWNER),)
+
+TABLE = ServiceTable(HISTORY_SERVICE, METHODS, STREAMS)

@@ -1,0 +1,104 @@
+"""One watch: what waits for its client, and how far it has come."""
+
+from collections import deque
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic
+from typing import Any, NamedTuple
+
+from application.ports import Feed
+from application.watches import WatchFilter
+
+COUNT = 256
+"""How many events wait for one client at most."""
+ROOM = 1024 * 1024
+"""How many bytes of events wait for one client, unless one event is larger."""
+
+
+class Parcel(NamedTuple):
+    """What is sent to a client: a message, None for a sign of life, and its position."""
+
+    position: int
+    message: Any
+    size: int
+
+
+class Watch:
+    """One watch. The hub fills it, and the thread that sends takes from it."""
+
+    def __init__(
+        self, wanted: WatchFilter, wake: Callable[[], object], end: Callable[[Exception], object]
+    ) -> None:
+        """`wake` lets the client's stream take; `end` refuses it. Both are safe on any thread."""
+        self.filter = wanted
+        self.feed: Feed | None = None
+        """The feed to which its positions belong; None until its place was found."""
+        self.wake = wake
+        self.position = 0
+        """Every event up to here that matches was put in."""
+        self.is_live = False
+        """Whether it has ever come to the end of the feed."""
+        self.quiet_since = monotonic()
+        """When something was put in last."""
+        self._end = end
+        self._waiting: deque[Parcel] = deque()
+        self._size = 0
+        self._moved_at = monotonic()
+        self._changing = Lock()
+        self._ended = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing can be put in or taken any more."""
+        return self._ended
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more may be put in now."""
+        return len(self._waiting) >= COUNT or self._size >= ROOM
+
+    def put(self, position: int, message: Any = None, size: int = 0) -> None:
+        """Lets the client have a message; it is not woken yet."""
+        with self._changing:
+            self.quiet_since = monotonic()
+            if not self._waiting:
+                self._moved_at = self.quiet_since
+            self._waiting.append(Parcel(position, message, size))
+            self._size += size
+
+    def take(self) -> Parcel | None:
+        """What is sent next; None if there is nothing now."""
+        with self._changing:
+            if self._ended or not self._waiting:
+                return None
+            parcel = self._waiting.popleft()
+            self._size -= parcel.size
+            self._moved_at = monotonic()
+            return parcel
+
+    def stands_for(self, now: float) -> float:
+        """For how many seconds the client has taken nothing although something waits."""
+        with self._changing:
+            return now - self._moved_at if self._waiting else 0.0
+
+    def leave(self) -> None:
+        """Ends it because its client has gone."""
+        with self._changing:
+            self._ended = True
+            self._waiting.clear()
+
+    def refuse(self, why: Callable[[int], Exception]) -> None:
+        """Ends it, once: `why` makes the reason from the position after which to resume."""
+        with self._changing:
+            if self._ended:
+                return
+            self._ended = True
+            after = self._resumes_after()
+            self._waiting.clear()
+        self._end(why(after))
+
+    def _resumes_after(self) -> int:
+        if not self._waiting:
+            return self.position
+        first = self._waiting[0]
+        return first.position if first.message is None else first.position - 1

@@ -1,0 +1,172 @@
+"""Events are watched: each that matches once, in order, at once, and on from any place."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from time import monotonic
+from typing import Any
+
+import grpc
+import pytest
+from workflows import history_pb2 as pb
+from workflows.history_pb2_grpc import WorkflowHistoryServiceStub
+
+from infrastructure.client.channel import trailing_of
+from tests.support.client import Client
+from tests.support.service import Service
+
+SOON = 20.0  # seconds
+Code = grpc.StatusCode
+
+
+@contextmanager
+def watching(service: Service, **asked: Any) -> Iterator[Any]:
+    """A watch that was begun; it is cancelled at the end of the block."""
+    stub = WorkflowHistoryServiceStub(service.client.channel)
+    call = stub.WatchEvents(pb.WatchEventsRequest(**asked), timeout=SOON)
+    try:
+        yield call
+    finally:
+        call.cancel()
+
+
+def events(call: Any, count: int) -> list[pb.WatchEventsResponse]:
+    """The next responses with an event."""
+    return list(islice((each for each in call if each.HasField("event")), count))
+
+
+def told(responses: list[pb.WatchEventsResponse]) -> list[tuple[str, str]]:
+    """Workflow and type of each event."""
+    return [
+        (each.event.workflow_id, pb.EventType.Name(each.event.type).removeprefix("EVENT_TYPE_"))
+        for each in responses
+    ]
+
+
+def end(client: Client, user: str) -> int:
+    """The last position of the feed."""
+    stub = WorkflowHistoryServiceStub(client.channel)
+    asked = pb.ListWorkflowsAsOfRequest(user_id=user)
+    return int(stub.ListWorkflowsAsOf(asked, timeout=SOON).place.position)
+
+
+def test_a_watch_shows_what_was_recorded_and_then_what_is_recorded(
+    service: Service, client: Client, elsewhere: Client, user: str
+) -> None:
+    before = client.created(user)
+    with watching(service, after=0, filter={"user_id": user}) as call:
+        assert told(events(call, 1)) == [(before, "CREATED")]
+        after = elsewhere.created(user)
+        client.increment(after, "j-1")
+        seen = events(call, 2)
+    assert told(seen) == [(after, "CREATED"), (after, "FAILURE_INCREMENTED")]
+    assert seen[0].place.position == seen[0].event.position < seen[1].event.position
+
+
+def test_a_watch_of_what_comes_begins_with_its_place(
+    service: Service, client: Client, user: str
+) -> None:
+    client.created(user)
+    with watching(service, after=-1, filter={"user_id": user}) as call:
+        first = next(call)
+        assert not first.HasField("event")
+        assert first.place.position >= 1
+        new = client.created(user)
+        assert told(events(call, 1)) == [(new, "CREATED")]
+
+
+@pytest.mark.parametrize("way", ["cursor", "position"])
+def test_a_watch_is_resumed_at_any_process_after_any_response(
+    services: tuple[Service, Service, Service], client: Client, user: str, way: str
+) -> None:
+    ids = [client.created(user) for _ in range(6)]
+    one, other, _ = services
+    with watching(one, after=0, filter={"user_id": user}) as call:
+        last = events(call, 3)[-1]
+    place: dict[str, Any] = {"cursor": last.cursor} if way == "cursor" else {}
+    with watching(other, after=last.event.position, filter={"user_id": user}, **place) as call:
+        assert [each.event.workflow_id for each in events(call, 3)] == ids[3:]
+
+
+def test_filters_combine(service: Service, client: Client, user: str, other_user: str) -> None:
+    mine, another = client.created(user), client.created(user)
+    client.created(other_user)
+    for each in (mine, another):
+        client.increment(each, "j-1")
+        client.terminate(each, user)
+    types = [pb.EVENT_TYPE_CREATED, pb.EVENT_TYPE_TERMINATED]
+    wanted = {"user_id": user, "workflow_id": mine.upper(), "types": types}
+    with watching(service, filter=wanted) as call:
+        assert told(events(call, 2)) == [(mine, "CREATED"), (mine, "TERMINATED")]
+    with watching(service, filter={"user_id": other_user, "workflow_id": mine}) as call:
+        first = next(call)
+        assert not first.HasField("event"), "a workflow of another user is not shown"
+
+
+def test_an_event_is_shown_as_a_history_shows_it(
+    service: Service, client: Client, user: str
+) -> None:
+    workflow_id = client.created(user, max_consecutive_job_failures_allowed=1)
+    client.increment(workflow_id, "j-1")
+    stub = WorkflowHistoryServiceStub(client.channel)
+    asked = pb.GetWorkflowHistoryRequest(id=workflow_id, order=pb.ORDER_OLDEST_FIRST)
+    history = list(stub.GetWorkflowHistory(asked, timeout=SOON).events)
+    with watching(service, filter={"workflow_id": workflow_id}) as call:
+        assert [each.event for each in events(call, 3)] == history
+    search = pb.SearchEventsRequest(
+        filter=pb.EventFilter(workflow_id=workflow_id), order=pb.ORDER_OLDEST_FIRST
+    )
+    found = stub.SearchEvents(search, timeout=SOON)
+    deadline = monotonic() + SOON
+    while len(found.events) < 3 and monotonic() < deadline:
+        found = stub.SearchEvents(search, timeout=SOON)
+    assert list(found.events) == history
+    assert found.place.position >= history[-1].position
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"after": -2}, "after"),
+        ({"after": 2**62}, "after"),
+        ({"cursor": "AAAA"}, "cursor"),
+        ({"filter": {"workflow_id": "7"}}, "filter.workflow_id"),
+        ({"filter": {"job_id": "j-1"}}, "filter.job_id"),
+        ({"filter": {"types": [99]}}, "filter.types"),
+    ],
+)
+def test_a_watch_that_cannot_be_is_refused(
+    service: Service, asked: dict[str, Any], field: str
+) -> None:
+    with watching(service, **asked) as call:
+        with pytest.raises(grpc.RpcError) as refused:
+            next(call)
+        assert refused.value.code() is Code.INVALID_ARGUMENT
+        assert str(refused.value.details()).startswith(f"{field} ")
+
+
+def test_a_cursor_belongs_to_its_filter(service: Service, client: Client, user: str) -> None:
+    client.created(user)
+    with watching(service, filter={"user_id": user}) as call:
+        cursor = events(call, 1)[0].cursor
+    with (
+        watching(service, cursor=cursor) as call,
+        pytest.raises(grpc.RpcError, match="does not belong to this watch"),
+    ):
+        next(call)
+
+
+def test_a_server_that_stops_says_where_to_go_on(serve: Any, user: str) -> None:
+    one, other = serve(), serve()
+    mine = one.client.created(user)
+    with watching(one, filter={"user_id": user}) as call:
+        assert told(events(call, 1)) == [(mine, "CREATED")]
+        one.tell_to_stop()
+        with pytest.raises(grpc.RpcError) as ended:
+            list(call)
+        assert ended.value.code() is Code.UNAVAILABLE
+        cursor = trailing_of(call)["x-resume-cursor"]
+    assert one.wait() == 0
+    new = other.client.created(user)
+    with watching(other, cursor=cursor, filter={"user_id": user}) as call:
+        assert told(events(call, 1)) == [(new, "CREATED")]
