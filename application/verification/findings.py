@@ -85,13 +85,21 @@ class Finding(NamedTuple):
     version: int = 0
 
 
+UNSHOWN = frozenset({Kind.STALE_CHECKPOINT, Kind.NOT_COSIGNED, Kind.NO_CHECKPOINT})
+"""What is no damage, but keeps completeness from being shown."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether all that was checked holds: the first findings by position, and their count."""
+    """Whether all that was checked holds: the first findings by position, and their count.
+
+    `damaged` is false if nothing was found, or only what could not be shown.
+    """
 
     findings: Sequence[Finding]
     faults: int
     summary: str
+    damaged: bool
 
     @property
     def holds(self) -> bool:
@@ -129,7 +137,8 @@ class Findings:
     def _verdict(self, summary: str, *, missing: bool) -> Verdict:
         chosen = [each for each in self._kept if (each.kind in COMPLETENESS) is missing]
         first = sorted(chosen, key=lambda each: each.position)[:MOST]
-        return Verdict(first, self._counts[missing], summary)
+        damaged = any(each.kind not in UNSHOWN for each in chosen)
+        return Verdict(first, self._counts[missing], summary, damaged)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class LaneName(StrEnum):
     LOOKUPS = "lookups"
     LISTS = "lists"
     HISTORY = "history"
+    VERIFICATION = "verification"
     ADMIN = "admin"
     SEARCH = "search"
     ACCESSES = "accesses"

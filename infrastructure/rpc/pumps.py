@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -56,13 +57,23 @@ class Pumps:
 
     def _run(self, messages: Messages, asked: Any, reply: StreamReply, share: str) -> None:
         try:
-            for message in messages(asked, reply):
-                reply.send(message)
-            reply.complete()
-        except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
-            reply.refuse(error)
+            end = _sent(messages, asked, reply)
         finally:
-            with self._counting:
-                self._under_way[share] -= 1
-                if not self._under_way[share]:
-                    del self._under_way[share]
+            self._uncount(share)
+        end()  # A caller that hears of the end may come again.
+
+    def _uncount(self, share: str) -> None:
+        with self._counting:
+            self._under_way[share] -= 1
+            if not self._under_way[share]:
+                del self._under_way[share]
+
+
+def _sent(messages: Messages, asked: Any, reply: StreamReply) -> Callable[[], None]:
+    """Sends all messages, and returns what ends the stream."""
+    try:
+        for message in messages(asked, reply):
+            reply.send(message)
+    except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
+        return partial(reply.refuse, error)
+    return reply.complete

@@ -15,6 +15,8 @@ from application.ports import View
 from application.queries import Lookup, Page, PageRequest
 from application.receipts import Erasure
 from application.searches import SearchPage, SearchRequest
+from application.verification.answers import VerifyWorkflow
+from application.verification.findings import WorkflowReport
 from domain.commands import Command
 from infrastructure.identity.origin import Origins
 from infrastructure.lanes.batcher import Limits
@@ -31,6 +33,7 @@ LOOKUPS = Limits(batch=128, linger=0.004)  # A workflow may hold a payload of 1 
 CHECKS = Limits(queue=256, queue_bytes=16_000_000, share=64, share_bytes=4_000_000, batch=1)
 LISTS = Limits(queue=1024, share=256, batch=1)
 HISTORY = Limits(queue=256, share=64, batch=1)
+VERIFICATIONS = Limits(queue=64, share=8, batch=1)
 ADMINISTRATION = Limits(queue=64, share=64, batch=1)
 SEARCH = Limits(queue=64, share=16, batch=1)
 ACCESSES = Limits(queue=1024, share=256)
@@ -46,6 +49,7 @@ class Lanes:
     lookups: Lane[Lookup, View]
     lists: list[Lane[PageRequest, Page]]
     histories: list[Lane[Question, Answer]]
+    verifications: Lane[VerifyWorkflow, WorkflowReport]
     administration: Lane[tuple[EraseUser | HoldUser, str], Erasure | HoldUser]
     searches: Lane[SearchRequest, SearchPage]
     accesses: Lane[Access, Access]
@@ -59,6 +63,7 @@ class Lanes:
             self.accesses,
             self.administration,
             self.searches,
+            self.verifications,
             *self.histories,
             *self.lists,
             self.lookups,
@@ -79,6 +84,9 @@ def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
         Lane(LaneName.HISTORY, each.answer, HISTORY, observer) for each in store.histories
     ]
     searches = Lane(LaneName.SEARCH, store.searches.answer, SEARCH, observer)
+    verifications: Lane[VerifyWorkflow, WorkflowReport] = Lane(
+        LaneName.VERIFICATION, store.verifications.answer, VERIFICATIONS, observer
+    )
     lookups = Lane(LaneName.LOOKUPS, store.lookups.look_up, LOOKUPS, observer)
     writes = Lane(LaneName.WRITES, store.commands.handle, WRITES, observer)
     checks: Lane[Callable[[], Any], Any] = Lane(LaneName.CHECKS, checked, CHECKS, observer)
@@ -88,7 +96,17 @@ def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
     accesses: Lane[Access, Access] = Lane(
         LaneName.ACCESSES, store.accesses.answer, ACCESSES, observer
     )
-    lanes = Lanes(writes, lookups, lists, histories, administration, searches, accesses, checks)
+    lanes = Lanes(
+        writes,
+        lookups,
+        lists,
+        histories,
+        verifications,
+        administration,
+        searches,
+        accesses,
+        checks,
+    )
     try:
         yield lanes
     finally:
@@ -119,6 +137,7 @@ def entrances(lanes: Lanes, origins: Origins) -> Mapping[LaneName, Entrance]:
         ),
         LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, *_: lookup),
         LaneName.LISTS: Entrance(ParallelLanes(lanes.lists), lambda page, *_: page),
+        LaneName.VERIFICATION: Entrance(lanes.verifications, lambda asked, *_: asked),
         LaneName.ADMIN: Entrance(
             lanes.administration, lambda asked, reply, *_: (asked, reply.caller.actor)
         ),

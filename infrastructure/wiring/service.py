@@ -17,7 +17,7 @@ from infrastructure.wiring.lanes import opened_lanes
 from infrastructure.wiring.services import TABLES
 from infrastructure.wiring.stop import End
 from infrastructure.wiring.store import opened_store
-from infrastructure.wiring.watches import opened_watches, sources
+from infrastructure.wiring.streams import opened_streams
 
 
 def _nothing_measured() -> tuple[bytes, str]:
@@ -54,15 +54,15 @@ def running(
         closing(servers),  # Closed after the lanes have drained: what they finish is answered.
         opened_lanes(store, observer) as lanes,
         opened_followers(settings, database, store, observer) as followers,
-        opened_watches(settings, database, store) as hub,
+        opened_streams(settings, database, store) as streams,
         opened_methods(
-            settings, store, lanes, health, servers, tls, sources(hub), observer, end
+            settings, store, lanes, health, servers, tls, streams.sources, observer, end
         ) as methods,
         opened_http(
             settings, methods.served, lanes, health, measured, tls, shares_port=shares_port
         ) as http_port,
     ):
-        alive = (servers, lanes, followers, hub)
+        alive = (servers, lanes, followers, streams)
         yield Running(
             methods.port,
             methods.internal_port,

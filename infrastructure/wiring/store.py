@@ -13,6 +13,7 @@ from application.history.answers import Histories
 from application.ledger import LedgerDigests
 from application.queries import Queries
 from application.searches import Searches
+from application.verification.answers import Verifications
 from infrastructure.eventstore.accesses import PostgresAccessLog
 from infrastructure.eventstore.erasure import PostgresErasures
 from infrastructure.eventstore.horizon import Horizon
@@ -27,6 +28,7 @@ from infrastructure.postgres.watch import DatabaseWatch
 from infrastructure.proof.logs import logs_of
 from infrastructure.proof.receipts import receipts_of
 from infrastructure.proof.signed import FolderLogs
+from infrastructure.proof.verifier import SessionVerifier, read_only
 from infrastructure.readmodel.pages import configure_lists
 from infrastructure.readmodel.views import PostgresViews
 from infrastructure.search.search import PostgresSearch
@@ -37,9 +39,9 @@ from infrastructure.wiring.clock import now
 
 LISTS_AT_ONCE = 3  # threads, each with a connection
 HISTORIES_AT_ONCE = 2  # likewise
-CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 11
-"""Also the writer, lookups, readiness, searches, accesses, two to read events, two for watches, and
-one for each follower."""
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 13
+"""Also the writer, lookups, readiness, searches, accesses, two to read events, two for watches, two
+to verify workflows and the feed, and one for each follower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Store:
     lists: list[Queries]
     histories: list[Histories]
     searches: Searches
+    verifications: Verifications
     probe: Probe
     horizon: Horizon
     erasures: Erasures
@@ -108,6 +111,10 @@ def opened_store(
             horizon.look(connection)
             configure_lists(connection)
 
+        def bound_verification(connection: BoundedConnection) -> None:
+            horizon.look(connection)
+            read_only(connection)
+
         looking = session(keeps_plans=True)
         # These look first: they find a database that is away sooner than the log's library.
         secret = _secret(looking, "cursor")
@@ -125,6 +132,9 @@ def opened_store(
             [queries(session(greet=bound_lists)) for _ in range(LISTS_AT_ONCE)],
             [histories() for _ in range(HISTORIES_AT_ONCE)],
             searches(session(greet=bound_histories)),
+            Verifications(
+                SessionVerifier(session(greet=bound_verification), logs_of(settings), now)
+            ),
             Probe(session(), horizon, watch),
             horizon,
             erasures,

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from application.watches import WatchCursors
-from infrastructure.contract import HISTORY_SERVICE
 from infrastructure.eventstore.feed import PostgresFeed
 from infrastructure.eventstore.records import PostgresRecords, configure_histories
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
@@ -12,11 +11,9 @@ from infrastructure.postgres.session import Session
 from infrastructure.proof.logs import logs_of
 from infrastructure.proof.signed import FolderLogs
 from infrastructure.rpc.history.render import event
-from infrastructure.rpc.history.watch import WatchSource
 from infrastructure.settings import Settings
 from infrastructure.watching.hub import Hub
 from infrastructure.watching.selection import Selection
-from infrastructure.wiring.services import Sources
 from infrastructure.wiring.store import Store
 
 STOP_WITHIN = 4.0  # seconds: longer than a read may take
@@ -44,8 +41,3 @@ def opened_watches(settings: Settings, database: str, store: Store) -> Iterator[
             yield hub
         finally:
             hub.stop(STOP_WITHIN)
-
-
-def sources(hub: Hub) -> Sources:
-    """The sources of all streams."""
-    return {HISTORY_SERVICE.full_name: {"WatchEvents": WatchSource(hub)}}

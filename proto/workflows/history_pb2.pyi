@@ -1000,12 +1000,17 @@ class Verdict(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     FAULTS_FIELD_NUMBER: _builtins.int
     SUMMARY_FIELD_NUMBER: _builtins.int
+    DAMAGED_FIELD_NUMBER: _builtins.int
     holds: _builtins.bool
     """Whether all that was checked holds."""
     faults: _builtins.int
     """How many faults were found."""
     summary: _builtins.str
     """A sentence for people: what was checked."""
+    damaged: _builtins.bool
+    """Whether anything is damaged or missing. False if the verdict holds, and if it could not be shown
+    that it holds: because no log is kept, or because no checkpoint is cosigned or new enough.
+    """
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
         """What was found, by position; at most 100."""
@@ -1017,10 +1022,11 @@ class Verdict(_message.Message):
         findings: _abc.Iterable[Global___Finding] | None = ...,
         faults: _builtins.int = ...,
         summary: _builtins.str = ...,
+        damaged: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["faults", b"faults", "findings", b"findings", "holds", b"holds", "summary", b"summary"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damaged", b"damaged", "faults", b"faults", "findings", b"findings", "holds", b"holds", "summary", b"summary"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1098,17 +1104,19 @@ class VerifyFeedRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    WHOLE_FIELD_NUMBER: _builtins.int
-    whole: _builtins.bool
-    """From the beginning; else from the checkpoint that was verified last."""
+    SINCE_LAST_FIELD_NUMBER: _builtins.int
+    since_last: _builtins.bool
+    """Only from the checkpoint on at which the last verification ended that found nothing; what was
+    verified before is believed, as far as the log still leads to it. Else from the beginning.
+    """
     def __init__(
         self,
         *,
-        whole: _builtins.bool = ...,
+        since_last: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["whole", b"whole"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["since_last", b"since_last"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1333,7 +1341,9 @@ class GetCheckpointResponse(_message.Message):
     """The policy by which it is verified: keys of log and witnesses, and the quorum."""
     @_builtins.property
     def signed_at(self) -> _timestamp_pb2.Timestamp:
-        """When it was signed."""
+        """When the file of the checkpoint was written, by the clock of the machine that signed it. No signature
+        covers this time; a cosignature carries one that is signed.
+        """
 
     @_builtins.property
     def cosigned_by(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -144,14 +144,14 @@ class WorkflowHistoryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def VerifyWorkflow(self, request, context):
-        """Verifies the whole record of one workflow.
+        """Verifies the whole record of one workflow. A user may verify own workflows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def VerifyFeed(self, request, context):
-        """Verifies the feed: sends progress, and at last the report.
+        """Verifies the feed: sends progress, and at last the report. One at a time in each server process.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

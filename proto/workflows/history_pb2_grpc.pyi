@@ -51,9 +51,9 @@ class WorkflowHistoryServiceStub:
     WatchEvents: _grpc.UnaryStreamMultiCallable[_history_pb2.WatchEventsRequest, _history_pb2.WatchEventsResponse]
     """Sends events from a position on, in order, without a gap, and then each new one."""
     VerifyWorkflow: _grpc.UnaryUnaryMultiCallable[_history_pb2.VerifyWorkflowRequest, _history_pb2.VerifyWorkflowResponse]
-    """Verifies the whole record of one workflow."""
+    """Verifies the whole record of one workflow. A user may verify own workflows."""
     VerifyFeed: _grpc.UnaryStreamMultiCallable[_history_pb2.VerifyFeedRequest, _history_pb2.VerifyFeedResponse]
-    """Verifies the feed: sends progress, and at last the report."""
+    """Verifies the feed: sends progress, and at last the report. One at a time in each server process."""
     GetProof: _grpc.UnaryUnaryMultiCallable[_history_pb2.GetProofRequest, _history_pb2.GetProofResponse]
     """Proves that one event is in the log of a signed checkpoint."""
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_history_pb2.GetCheckpointRequest, _history_pb2.GetCheckpointResponse]
@@ -81,9 +81,9 @@ class WorkflowHistoryServiceAsyncStub(WorkflowHistoryServiceStub):
     WatchEvents: _aio.UnaryStreamMultiCallable[_history_pb2.WatchEventsRequest, _history_pb2.WatchEventsResponse]  # type: ignore[assignment]
     """Sends events from a position on, in order, without a gap, and then each new one."""
     VerifyWorkflow: _aio.UnaryUnaryMultiCallable[_history_pb2.VerifyWorkflowRequest, _history_pb2.VerifyWorkflowResponse]  # type: ignore[assignment]
-    """Verifies the whole record of one workflow."""
+    """Verifies the whole record of one workflow. A user may verify own workflows."""
     VerifyFeed: _aio.UnaryStreamMultiCallable[_history_pb2.VerifyFeedRequest, _history_pb2.VerifyFeedResponse]  # type: ignore[assignment]
-    """Verifies the feed: sends progress, and at last the report."""
+    """Verifies the feed: sends progress, and at last the report. One at a time in each server process."""
     GetProof: _aio.UnaryUnaryMultiCallable[_history_pb2.GetProofRequest, _history_pb2.GetProofResponse]  # type: ignore[assignment]
     """Proves that one event is in the log of a signed checkpoint."""
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_history_pb2.GetCheckpointRequest, _history_pb2.GetCheckpointResponse]  # type: ignore[assignment]
@@ -150,7 +150,7 @@ class WorkflowHistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _history_pb2.VerifyWorkflowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_history_pb2.VerifyWorkflowResponse, _abc.Awaitable[_history_pb2.VerifyWorkflowResponse]]:
-        """Verifies the whole record of one workflow."""
+        """Verifies the whole record of one workflow. A user may verify own workflows."""
 
     @_abc_1.abstractmethod
     def VerifyFeed(
@@ -158,7 +158,7 @@ class WorkflowHistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _history_pb2.VerifyFeedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_history_pb2.VerifyFeedResponse], _abc.AsyncIterator[_history_pb2.VerifyFeedResponse]]:
-        """Verifies the feed: sends progress, and at last the report."""
+        """Verifies the feed: sends progress, and at last the report. One at a time in each server process."""
 
     @_abc_1.abstractmethod
     def GetProof(

@@ -5,7 +5,7 @@ from operator import attrgetter
 from workflows import history_pb2 as pb
 
 from infrastructure.contract import HISTORY_SERVICE
-from infrastructure.rpc.history import convert, render, search, watch
+from infrastructure.rpc.history import convert, render, search, verification, watch
 from infrastructure.rpc.method import LaneName, MethodRow, ServiceTable, StreamRow
 
 _OWNER = attrgetter("user_id")
@@ -45,6 +45,14 @@ METHODS = (
         render.list_as_of,
     ),
     MethodRow(
+        "VerifyWorkflow",
+        pb.VerifyWorkflowRequest,
+        verification.verify_workflow,
+        _OWNER,
+        LaneName.VERIFICATION,
+        verification.workflow_report,
+    ),
+    MethodRow(
         "GetProof",
         pb.GetProofRequest,
         convert.proof,
@@ -78,6 +86,9 @@ METHODS = (
     ),
 )
 
-STREAMS = (StreamRow("WatchEvents", pb.WatchEventsRequest, watch.asked, _FILTERED_OWNER),)
+STREAMS = (
+    StreamRow("WatchEvents", pb.WatchEventsRequest, watch.asked, _FILTERED_OWNER),
+    StreamRow("VerifyFeed", pb.VerifyFeedRequest, verification.verify_feed, None),
+)
 
 TABLE = ServiceTable(HISTORY_SERVICE, METHODS, STREAMS)

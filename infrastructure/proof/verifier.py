@@ -1,0 +1,55 @@
+"""The verification of single workflows on a session of its own."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from application.ports import StoredDataDamaged
+from application.verification.findings import WorkflowReport
+from domain.errors import WorkflowNotFound
+from domain.events import Created
+from infrastructure.eventstore.feed import decode
+from infrastructure.eventstore.streams import Place, read_streams
+from infrastructure.postgres.connection import BoundedConnection
+from infrastructure.postgres.session import Session
+from infrastructure.proof.logs import Logs
+from infrastructure.proof.verifying import Verification
+
+_OWNER_IN_ROW = "SELECT user_id FROM workflows WHERE id = %s"
+
+
+def read_only(connection: BoundedConnection) -> None:
+    """Lets a connection change nothing: call it with each new one."""
+    connection.read_only = True
+
+
+class SessionVerifier:
+    """Implements Verifier on a session whose connections are `read_only`."""
+
+    def __init__(self, session: Session, logs: Logs | None, now: Callable[[], datetime]) -> None:
+        self._session = session
+        self._logs = logs
+        self._now = now
+
+    def owner(self, workflow_id: str) -> str | None:
+        """See Verifier.owner."""
+        return self._session.read(lambda connection: _owner(connection, workflow_id))
+
+    def workflow(self, workflow_id: str) -> WorkflowReport:
+        """See Verifier.workflow."""
+        return self._session.read(
+            lambda connection: Verification(connection, self._logs, self._now).workflow(workflow_id)
+        )
+
+
+def _owner(connection: BoundedConnection, workflow_id: str) -> str | None:
+    events = read_streams(connection, Place(workflow_id, 0), workflow_id, limit=1)
+    row = connection.execute(_OWNER_IN_ROW, (workflow_id,)).fetchone()
+    if not events and row is None:
+        raise WorkflowNotFound(workflow_id)
+    try:
+        created = decode(events[0]).event if events else None
+    except StoredDataDamaged:
+        created = None
+    if isinstance(created, Created):
+        return created.user_id
+    return str(row[0]) if row else None
