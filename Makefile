@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK = uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-annotate \
   --no-emit-package workflows-service-client --custom-compile-command "make lock"
+PROTOC = PYTHONPATH=$(VENV)/generator $(BIN)/python -m grpc_tools.protoc
 # Most tests wait for servers, so more of them than there are processors may run at once.
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
@@ -68,14 +69,14 @@ ratio: $(VENV)/.dev ## Counts the lines of tests per line of code.
 	@$(BIN)/python -m tests.support.ratio
 
 proto: $(VENV)/.dev ## Generates the stubs from proto/.
-	@$(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+	@$(PROTOC) -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	  --python_out=proto --mypy_out=quiet:proto --grpc_python_out=proto --mypy_grpc_out=quiet:proto \
 	  --include_source_info --descriptor_set_out=proto/workflows/workflows.protoset \
 	  proto/workflows/*.proto
 
 proto-check: $(VENV)/.dev ## Checks that the stubs are current, and that the contract is clean and unbroken.
 	@tmp=$$(mktemp -d) && trap 'rm -rf "$$tmp"' EXIT && \
-	  $(BIN)/python -m grpc_tools.protoc -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+	  $(PROTOC) -I proto --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	    --python_out=$$tmp --mypy_out=quiet:$$tmp --grpc_python_out=$$tmp --mypy_grpc_out=quiet:$$tmp \
 	    --include_source_info --descriptor_set_out=$$tmp/workflows/workflows.protoset proto/workflows/*.proto && \
 	  for file in $$tmp/workflows/*; do diff -u "proto/workflows/$$(basename $$file)" "$$file" || { echo "Stubs are out of date: run 'make proto' and commit."; exit 1; }; done
@@ -91,6 +92,7 @@ bench: $(VENV)/.dev ## Measures speed beside references, writes tests/benchmarks
 lock: ## Resolves the lock files anew (needs uv on the PATH).
 	@$(LOCK) --extra embedded pyproject.toml -o requirements.lock
 	@$(LOCK) requirements-build.in -c requirements.lock -o requirements-build.lock
+	@$(LOCK) --no-deps requirements-generator.in -o requirements-generator.lock
 	@$(LOCK) --group dev -c requirements.lock -c requirements-build.lock -o requirements-dev.lock
 
 dist: $(VENV)/.dev ## Builds the wheels of service, client and testing kit into dist/.

@@ -47,8 +47,10 @@ class Health:
 
     @property
     def methods(self) -> Mapping[str, Method]:
-        """The methods of one answer, by their full names."""
-        return {f"/{HEALTH}/Check": self._check, f"/{HEALTH}/List": self._list}
+        """The methods of one answer, by their full names; only those that the package describes."""
+        bodies = {"Check": self._check, "List": self._list}  # grpcio-health-checking 1.80: no List
+        described = health_pb2.DESCRIPTOR.services_by_name["Health"].methods_by_name
+        return {f"/{HEALTH}/{name}": body for name, body in bodies.items() if name in described}
 
     @property
     def streams(self) -> Mapping[str, StreamMethod]:

@@ -5,7 +5,7 @@ import warnings
 
 from workflows import admin_pb2 as workflows_dot_admin__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class WorkflowAdminServiceStub:
+class WorkflowAdminServiceStub(object):
     """Administration. The role of callers is admin.
     """
 
@@ -62,7 +62,7 @@ class WorkflowAdminServiceStub:
                 _registered_method=True)
 
 
-class WorkflowAdminServiceServicer:
+class WorkflowAdminServiceServicer(object):
     """Administration. The role of callers is admin.
     """
 
@@ -137,7 +137,7 @@ def add_WorkflowAdminServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class WorkflowAdminService:
+class WorkflowAdminService(object):
     """Administration. The role of callers is admin.
     """
 

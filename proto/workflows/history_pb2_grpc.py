@@ -5,7 +5,7 @@ import warnings
 
 from workflows import history_pb2 as workflows_dot_history__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class WorkflowHistoryServiceStub:
+class WorkflowHistoryServiceStub(object):
     """The history of workflows, for auditors.
     """
 
@@ -97,7 +97,7 @@ class WorkflowHistoryServiceStub:
                 _registered_method=True)
 
 
-class WorkflowHistoryServiceServicer:
+class WorkflowHistoryServiceServicer(object):
     """The history of workflows, for auditors.
     """
 
@@ -256,7 +256,7 @@ def add_WorkflowHistoryServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class WorkflowHistoryService:
+class WorkflowHistoryService(object):
     """The history of workflows, for auditors.
     """
 

@@ -5,7 +5,7 @@ import warnings
 
 from workflows import workflows_pb2 as workflows_dot_workflows__pb2
 
-GRPC_GENERATED_VERSION = '1.85.1'
+GRPC_GENERATED_VERSION = '1.80.0'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -25,7 +25,7 @@ if _version_not_supported:
     )
 
 
-class WorkflowsServiceStub:
+class WorkflowsServiceStub(object):
     """Manages the lifecycle of workflows. Methods marked "internal" are for other services only.
 
     Kinds and build statuses are those of the installation's catalogue: by default http, script and
@@ -90,7 +90,7 @@ class WorkflowsServiceStub:
                 _registered_method=True)
 
 
-class WorkflowsServiceServicer:
+class WorkflowsServiceServicer(object):
     """Manages the lifecycle of workflows. Methods marked "internal" are for other services only.
 
     Kinds and build statuses are those of the installation's catalogue: by default http, script and
@@ -229,7 +229,7 @@ def add_WorkflowsServiceServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class WorkflowsService:
+class WorkflowsService(object):
     """Manages the lifecycle of workflows. Methods marked "internal" are for other services only.
 
     Kinds and build statuses are those of the installation's catalogue: by default http, script and

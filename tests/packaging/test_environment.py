@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / ".ci" / "environment"
-FILES = ("requirements.lock", "requirements-build.lock", "requirements-dev.lock", "pyproject.toml")
+LOCKS = ("requirements", "requirements-build", "requirements-dev", "requirements-generator")
+FILES = (*(f"{lock}.lock" for lock in LOCKS), "pyproject.toml")
 
 # Stands for a Python: it makes environments of itself, and writes down what pip is asked for.
 PYTHON = """#!/bin/sh
@@ -77,7 +78,9 @@ def test_an_environment_is_made_once_and_says_so(clone: Clone) -> None:
 def test_tools_for_tests_are_added_to_it_and_the_service_needs_no_more(clone: Clone) -> None:
     clone.make("run")
     assert clone.make("dev")[0] == 0
-    assert "requirements-dev.lock" in (clone.folder / "installed").read_text()
+    installed = (clone.folder / "installed").read_text()
+    assert "requirements-dev.lock" in installed
+    assert "--target .venv/generator -r requirements-generator.lock" in installed
     assert clone.make("run") == clone.make("dev") == (0, "")
     assert clone.count("made") == 1
 
