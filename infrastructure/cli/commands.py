@@ -43,6 +43,7 @@ COMMANDS = {
     "log": Command("infrastructure.cli.log", "Show the log of checkpoints, or begin a new one."),
     "witness": Command("infrastructure.cli.witness", "Cosign the checkpoints of a log."),
     "psql": Command("infrastructure.cli.psql", "Open PostgreSQL's shell on the database."),
+    "doctor": Command("infrastructure.cli.doctor", "Examine the database; say what to do."),
     "health": Command("infrastructure.cli.health", "Tell whether the service is alive and ready."),
 }
 """Every command by its name, in the order of the help."""

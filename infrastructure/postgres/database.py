@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import current_thread, main_thread
 
 from infrastructure.postgres.embedded import EmbeddedPostgres
-from infrastructure.postgres.inspection import inspect
+from infrastructure.postgres.inspection import Inspected, inspect
 from infrastructure.postgres.unusable import DatabaseUnusable
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events
@@ -27,6 +27,7 @@ class Database:
     dsn: str
     description: str
     data_dir: Path | None
+    inspected: Inspected
 
 
 @contextmanager
@@ -42,7 +43,7 @@ def database(
     if settings.database_url is not None:
         dsn = settings.database_url.get_secret_value()
         found = inspect(dsn, connections)
-        yield Database(dsn, f"PostgreSQL {found.version}, {found.place}", None)
+        yield Database(dsn, f"PostgreSQL {found.version}, {found.place}", None, found)
         return
     _forget_the_shell()
     with _unwound_by_signals():
@@ -52,7 +53,7 @@ def database(
         try:
             found = inspect(embedded.dsn, connections)
             description = f"embedded PostgreSQL {found.version} in {settings.data_dir}"
-            yield Database(embedded.dsn, description, settings.data_dir)
+            yield Database(embedded.dsn, description, settings.data_dir, found)
         finally:
             embedded.stop()
 

@@ -10,7 +10,13 @@ import structlog
 from psycopg import Connection, Error
 
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
-from infrastructure.postgres.explanations import not_connected
+from infrastructure.postgres.explanations import (
+    close_connections,
+    find_the_primary,
+    make_a_database,
+    make_writable,
+    not_connected,
+)
 from infrastructure.postgres.place import Place, holds_a_bare_separator
 from infrastructure.postgres.unusable import DatabaseUnusable
 
@@ -28,6 +34,10 @@ _FACTS = """
                        WHERE datname = current_database()), -1)
            )
 """
+_QUOTE = (
+    "python3 -c 'import getpass, urllib.parse;"
+    ' print(urllib.parse.quote(getpass.getpass(), safe=""))\''
+)
 _BACKEND = "SELECT pg_backend_pid()"
 
 _log = structlog.get_logger()
@@ -35,10 +45,11 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A database that the service can use."""
+    """A database that the service can use; `allowed` is how many connections this role may have."""
 
     version: str
     place: Place
+    allowed: int
 
 
 def inspect(dsn: str, connections: int) -> Inspected:
@@ -49,18 +60,28 @@ def inspect(dsn: str, connections: int) -> Inspected:
     """
     if holds_a_bare_separator(dsn):
         raise DatabaseUnusable(
-            "The database's URL holds more than one @, or an @ after its host. In a user or a"
-            " password, write %40 for @, and %2F for /"
+            "The database's URL holds more than one @, or an @ after its host",
+            "In a user or a password, write %40 for @, and %2F for /; this writes it so",
+            _QUOTE,
         )
     guarded = with_network_guards(dsn)
     try:
         with BoundedConnection.connect(guarded, autocommit=True) as connection:
             place = Place.of(connection)
-            _check_version(connection.info.server_version, place)
-            _check_facts(connection, guarded, place, connections)
-            return Inspected(_text(connection.info.server_version), place)
+            version = connection.info.server_version
+            _check_version(version, place)
+            found = Inspected(_text(version), place, _check_facts(connection, guarded, place))
     except Error as refused:
         raise not_connected(refused, Place.asked_for(dsn)) from refused
+    if connections > found.allowed:
+        remedy = close_connections(place)
+        _log.warning(
+            "too few connections",
+            needed=connections,
+            allowed=found.allowed,
+            remedy=f"fewer --workers, or: {remedy.advice}: {remedy.command}",
+        )
+    return found
 
 
 def _text(version: int) -> str:
@@ -71,43 +92,40 @@ def _check_version(version: int, place: Place) -> None:
     if version < LEAST_VERSION:
         raise DatabaseUnusable(
             f"PostgreSQL at {place} is version {_text(version)}; 17 or newer is needed: it is the"
-            " first that frees the append lock of a frozen client. Upgrade it: pg_upgrade"
+            " first that frees the append lock of a frozen client",
+            "Upgrade it, on the server",
+            "pg_upgrade --help",
         )
 
 
-def _check_facts(connection: Connection[Any], dsn: str, place: Place, connections: int) -> None:
+def _check_facts(connection: Connection[Any], dsn: str, place: Place) -> int:
+    """Refuses what the service cannot use; returns how many connections this role may have."""
     [facts] = connection.execute(_FACTS).fetchall()
     encoding, is_standby, is_read_only, pid, allowed = facts
     if encoding != "UTF8":
-        make = place.command("createdb", "-E", "UTF8", "-T", "template0", "NAME")
         raise DatabaseUnusable(
             f"The database at {place} keeps text as {encoding}, and workflows have text of all"
-            f" languages: UTF8 is needed. Create another one: {make}"
+            " languages: UTF8 is needed",
+            *make_a_database("Create another one", place, "NAME"),
         )
     if is_standby:
         raise DatabaseUnusable(
-            f"PostgreSQL at {place} is a standby, and the service writes. Name the primary in the"
-            " database's URL, or all hosts and target_session_attrs=read-write"
+            f"PostgreSQL at {place} is a standby, and the service writes", *find_the_primary(place)
         )
     if is_read_only:
         raise DatabaseUnusable(
-            f"The database at {place} is set to be read-only, and the service writes. Run:"
-            f' ALTER DATABASE "{place.database}" RESET default_transaction_read_only'
+            f"The database at {place} is set to be read-only, and the service writes",
+            *make_writable(place),
         )
     # A pooler gives its clients a pid that it made up.
     if pid != connection.info.backend_pid and _shares_backends(connection, dsn):
         raise DatabaseUnusable(
             f"A pooler at {place} gives every transaction another session, and the service keeps"
-            " time-outs and plans in its sessions. Set pool_mode = session there, or name"
-            " PostgreSQL itself in the database's URL"
+            " time-outs and plans in its sessions",
+            "Name PostgreSQL itself in the database's URL, or set pool_mode = session there, then",
+            Place(place.hosts, "pgbouncer", "").sql("RELOAD"),
         )
-    if connections > allowed:
-        _log.warning(
-            "too few connections",
-            needed=connections,
-            allowed=allowed,
-            remedy="fewer --workers, or a higher max_connections (of the server, role or database)",
-        )
+    return int(allowed)
 
 
 def _shares_backends(connection: Connection[Any], dsn: str) -> bool:

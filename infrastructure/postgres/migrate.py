@@ -87,7 +87,7 @@ def check_schema(dsn: str) -> None:
         missing = [step.name for step in _pending(connection)]
     if missing:
         raise SchemaMismatch(
-            f"The database at {place} lacks {', '.join(missing)}. Run: workflows migrate"
+            f"The database at {place} lacks {', '.join(missing)}", "Run", "workflows migrate"
         )
 
 
@@ -135,13 +135,16 @@ def _pending(connection: Connection[Any]) -> Sequence[_Step]:
     if newer := sorted(recorded.keys() - {migration.name for migration in migrations}):
         raise SchemaMismatch(
             f"This database was migrated by another version of this service, which knows"
-            f" {', '.join(newer)}. Start that version or a newer one, or use a new database."
+            f" {', '.join(newer)}",
+            "Start that version or a newer one, or use a new database; this one is",
+            "workflows --version",
         )
     for migration in migrations:
         if recorded.get(migration.name, migration.digest) != migration.digest:
             raise SchemaMismatch(
-                f"Migration {migration.name} was applied to this database in another form."
-                " Use the version of this service that made it, or a new database."
+                f"Migration {migration.name} was applied to this database in another form",
+                "Use the version of this service that made it, or a new database; this one is",
+                "workflows --version",
             )
     steps = [_Step(m.name, m.sql, m.digest) for m in migrations if m.name not in recorded]
     functions = [_Step(f.name, f.sql, None) for f in stored_functions.missing(connection)]
@@ -165,8 +168,9 @@ def _turn(connection: Connection[Any], place: Place) -> Iterator[None]:
             holder = connection.execute(_HOLDER).fetchone() or ("unknown",)
             raise DatabaseUnusable(
                 f"Another process has been migrating the database at {place} for"
-                f" {TURN_WITHIN:.0f} s. Wait until it is done; or, if it is stuck, end its session:"
-                f" SELECT pg_terminate_backend({holder[0]})"
+                f" {TURN_WITHIN:.0f} s",
+                "Wait until it is done; or, if it is stuck, end its session",
+                place.sql(f"SELECT pg_terminate_backend({holder[0]})"),
             )
         time.sleep(0.1)
     if connection.execute(_LEDGER_EXISTS).fetchone() != (True,):

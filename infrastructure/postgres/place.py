@@ -48,6 +48,13 @@ class Place:
         flags += ["-U", self.user] if self.user else []
         return shlex.join([program, *flags, *arguments])
 
+    def sql(self, *statements: str, file: str = "") -> str:
+        """The command that runs statements there, as a user who may; a file of them comes first."""
+        arguments = ["-d", self.database, *(["-f", file] if file else [])]
+        for statement in statements:
+            arguments += ["-c", statement]
+        return Place(self.hosts, self.database, "").command("psql", *arguments)
+
 
 def holds_a_bare_separator(dsn: str) -> bool:
     """Whether a URL has an @ or a / in its user or password that libpq takes for its end.

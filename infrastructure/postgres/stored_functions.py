@@ -11,13 +11,15 @@ from typing import Any
 
 from psycopg import Connection
 
+from infrastructure.postgres.unusable import DatabaseUnusable
+
 _BODY = """
     SELECT prosrc FROM pg_proc
     WHERE proname = %s AND pronamespace = current_schema()::regnamespace
 """
 
 
-class SchemaMismatch(Exception):
+class SchemaMismatch(DatabaseUnusable):
     """The database was made by another version of this service, and the two do not fit."""
 
 
@@ -53,7 +55,8 @@ def _is_there(connection: Connection[Any], function: StoredFunction) -> bool:
     row = connection.execute(_BODY, (function.name,)).fetchone()
     if row is not None and row[0] not in function.sql:
         raise SchemaMismatch(
-            f"The function {function.name} of this database has another body than this program's."
-            " Use the version of this service that made it, or a new database."
+            f"The function {function.name} of this database has another body than this program's",
+            "Use the version of this service that made it, or a new database; this one is",
+            "workflows --version",
         )
     return row is not None

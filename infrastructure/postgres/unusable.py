@@ -8,13 +8,21 @@ from pathlib import Path
 class DatabaseUnusable(Exception):
     """The database cannot be used; the text explains why, and what to do next."""
 
+    def __init__(self, what: str, advice: str = "", command: str = "") -> None:
+        """`what` is wrong, `advice` says what to do, and `command` is what can be typed then."""
+        remedy = ": ".join(part for part in (advice, command) if part)
+        super().__init__(". ".join(part for part in (what, remedy) if part))
+        self.what = what
+        self.advice = advice
+        self.command = command
+
 
 def data_dir_unusable(data_dir: Path, reason: str, remedy: str = "") -> DatabaseUnusable:
     """The refusal of a data directory of the embedded PostgreSQL."""
-    elsewhere = "choose another folder: --data-dir"
-    what_to_do = f"{remedy}, or {elsewhere}" if remedy else elsewhere[0].upper() + elsewhere[1:]
     return DatabaseUnusable(
-        f"The embedded PostgreSQL cannot use {data_dir}: {reason.rstrip('.')}. {what_to_do}"
+        f"The embedded PostgreSQL cannot use {data_dir}: {reason.rstrip('.')}",
+        f"{remedy}, or choose another folder" if remedy else "Choose another folder",
+        "workflows serve --data-dir FOLDER",
     )
 
 

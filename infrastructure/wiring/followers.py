@@ -9,9 +9,11 @@ from infrastructure.followers.places import greet
 from infrastructure.followers.runner import Runner
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
+from infrastructure.proof import checkpointing
 from infrastructure.proof.checkpointing import Checkpointing
 from infrastructure.proof.keys import signing_key
 from infrastructure.proof.logs import logs_of
+from infrastructure.search import follower as search
 from infrastructure.search.follower import SearchFollower
 from infrastructure.settings import Settings
 from infrastructure.telemetry.observer import Observer
@@ -26,6 +28,11 @@ def followers_of(settings: Settings, store: Store) -> Sequence[Follower]:
     if (logs := logs_of(settings)) is not None:
         followers.append(Checkpointing(logs, lambda: signing_key(settings), settings.log_every))
     return followers
+
+
+def names_of(settings: Settings) -> Sequence[str]:
+    """The names of the followers of an installation."""
+    return [search.NAME] if logs_of(settings) is None else [search.NAME, checkpointing.NAME]
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def refused(data_dir: Path) -> str:
         EmbeddedPostgres(data_dir)
     assert not postmasters(data_dir)
     assert str(caught.value).startswith(f"The embedded PostgreSQL cannot use {data_dir}: ")
-    assert str(caught.value).endswith("hoose another folder: --data-dir")
+    assert str(caught.value).endswith("hoose another folder: workflows serve --data-dir FOLDER")
     return str(caught.value)
 
 

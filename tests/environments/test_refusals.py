@@ -1,5 +1,6 @@
 """A database that cannot be used is refused at the start: what it says, and what to do then."""
 
+import shlex
 import socket
 import threading
 from collections.abc import Iterator
@@ -45,22 +46,29 @@ def inspected(dsn: str) -> str:
     """Why a database cannot be used; never with a password."""
     with pytest.raises(DatabaseUnusable) as refused:
         inspect(dsn, 1)
-    assert SECRET not in str(refused.value)
-    return str(refused.value)
+    return said_with_a_command(refused.value)
 
 
 def migrated(dsn: str) -> str:
     """Why a database cannot be migrated; never with a password."""
     with pytest.raises(DatabaseUnusable) as refused:
         migrate(dsn)
-    assert SECRET not in str(refused.value)
-    return str(refused.value)
+    return said_with_a_command(refused.value)
+
+
+def said_with_a_command(refused: DatabaseUnusable) -> str:
+    """The text of a refusal, which ends in a command and holds no password."""
+    assert SECRET not in str(refused)
+    assert shlex.split(refused.command)
+    assert str(refused).endswith(refused.command)
+    return str(refused)
 
 
 def test_a_wrong_password(role: str) -> None:
     said = inspected(make_conninfo(role, password="wrong"))
     assert f'password authentication failed for user "{ROLE}"' in said
-    assert said.endswith("Correct user and password in the database's URL")
+    assert "Correct user and password in the database's URL" in said
+    assert said.endswith(f"-c '\\password {ROLE}'")
 
 
 def test_a_database_that_does_not_exist(postgres: str) -> None:
@@ -204,4 +212,4 @@ def test_another_process_that_migrates_for_ever_is_named(
         stuck.execute("SELECT pg_advisory_lock(5005200)")
         holder = stuck.info.backend_pid
         said = migrated(empty_database)
-    assert said.endswith(f"SELECT pg_terminate_backend({holder})")
+    assert f"SELECT pg_terminate_backend({holder})" in said

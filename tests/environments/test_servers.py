@@ -106,5 +106,5 @@ def test_a_pooler_is_refused_unless_each_client_keeps_its_session(pooler: tuple[
     if mode == "session":
         assert inspect(dsn, 1).place.database == "pooled"
     else:
-        with pytest.raises(DatabaseUnusable, match="Set pool_mode = session there"):
+        with pytest.raises(DatabaseUnusable, match="set pool_mode = session there"):
             inspect(dsn, 1)

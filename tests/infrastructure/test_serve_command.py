@@ -151,7 +151,8 @@ def test_a_data_folder_that_cannot_be_used_is_refused(data_dir: Path) -> None:
     occupied.write_text("no folder")
     said = refused("serve", "--data-dir", str(occupied))
     assert f"error The embedded PostgreSQL cannot use {occupied}: " in said
-    assert said.endswith("it is no folder. Choose another folder: --data-dir")
+    assert "it is no folder. Choose another folder: " in said
+    assert said.endswith("workflows serve --data-dir FOLDER")
 
 
 def test_ctrl_c_ends_the_service_and_leaves_no_postgresql_behind(data_dir: Path) -> None:
