@@ -15,13 +15,14 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import SettingsConfigDict
 
 from infrastructure.door_settings import DoorSettings
+from infrastructure.limit_settings import LimitSettings
 
 PREFIX = "WORKFLOWS_"
 OF_CLIENTS = ("WORKFLOWS_CA", "WORKFLOWS_TOKEN_FILE")
 """Variables that commands read which call a service; see cli/options.py."""
 
 
-class Settings(DoorSettings):
+class Settings(LimitSettings, DoorSettings):
     """What can be chosen about a running service. An empty variable counts as unset."""
 
     model_config = SettingsConfigDict(
@@ -47,9 +48,6 @@ class Settings(DoorSettings):
         bool,
         Field(description="whether this process may run the followers of the feed"),
     ] = True
-    page_size: Annotated[
-        int, Field(ge=1, le=1000, description="most workflows in a page of a list")
-    ] = 50
     terminate_at_threshold: Annotated[
         bool, Field(description="whether a workflow ends when its failures reach their maximum")
     ] = True
@@ -70,29 +68,6 @@ class Settings(DoorSettings):
             " server), or auto: direct if the installed grpcio was tested with it"
         ),
     ] = "auto"
-    calls: Annotated[
-        int, Field(ge=1, le=100_000, description="calls under way at once; others are refused")
-    ] = 8192
-    calls_per_connection: Annotated[
-        int, Field(ge=1, le=100_000, description="calls of one connection at once; others wait")
-    ] = 1000
-    request_bytes: Annotated[
-        int, Field(ge=65_536, le=67_108_864, description="largest request that is read")
-    ] = 1_114_112
-    metadata_bytes: Annotated[
-        int, Field(ge=8_192, le=1_048_576, description="most metadata that a call may carry")
-    ] = 16_384
-    window_bytes: Annotated[
-        int, Field(ge=65_535, le=16_777_216, description="how far a client may send ahead")
-    ] = 262_144
-    unread_bytes: Annotated[
-        int,
-        Field(ge=65_536, le=1_073_741_824, description="unread answers of one connection"),
-    ] = 8_388_608
-    patience: Annotated[
-        float,
-        Field(ge=0.5, le=600, description="seconds a call waits for its client"),
-    ] = 10.0
     log_dir: Annotated[
         Path | None,
         Field(
@@ -115,10 +90,6 @@ class Settings(DoorSettings):
         float,
         Field(ge=0.1, le=3600, description="seconds until a checkpoint covers an event, if idle"),
     ] = 2.0
-    handshake: Annotated[
-        float, Field(ge=0.5, le=120, description="seconds a new connection has to speak HTTP/2")
-    ] = 10.0
-
     log_calls: Annotated[
         Literal["all", "failed", "none"],
         Field(description="which calls leave a line in the log"),

@@ -39,6 +39,7 @@ from infrastructure.lanes.refusals import (
     WorkFailed,
 )
 from infrastructure.rpc import details
+from infrastructure.rpc.allowance import RateExceeded
 from infrastructure.rpc.details import SOON, Undecodable
 from infrastructure.rpc.refusal import Code, Refusal
 from infrastructure.wire.calls import (
@@ -50,6 +51,8 @@ from infrastructure.wire.calls import (
     TooMuchMetadata,
     UnreadAnswers,
 )
+
+_BOUND_AGAIN_IN = 1.0  # seconds after which a call that met a bound may be tried again
 
 
 def refusal_of(error: Exception) -> Refusal:
@@ -76,7 +79,21 @@ def _unauthenticated(error: Unauthenticated) -> Refusal:
 
 
 def _not_served(reason: NotServed) -> Refusal:
-    return Refusal(reason.code, str(reason), reason.reason, [SOON] if reason.retry else [])
+    again_in = _BOUND_AGAIN_IN if reason.retry else 0.0
+    return Refusal(reason.code, str(reason), reason.reason, again_in=again_in)
+
+
+def _bounded(code: Code, reason: str, message: str) -> Callable[[Any], Refusal]:
+    refusal = Refusal(code, message, reason, again_in=_BOUND_AGAIN_IN)
+    return lambda _: refusal
+
+
+def _rate_exceeded(error: RateExceeded) -> Refusal:
+    message = (
+        "The caller has used up what its calls may cost for now; nothing was recorded."
+        f" Try again in {error.again_in:.1f} s, with fewer calls."
+    )
+    return Refusal(Code.RESOURCE_EXHAUSTED, message, "RATE_EXCEEDED", again_in=error.again_in)
 
 
 _internal = _always(
@@ -119,19 +136,18 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         "The workflow kept changing under this call; nothing was recorded. Try again.",
         retry=True,
     ),
-    Overloaded: _always(
+    Overloaded: _bounded(
         Code.UNAVAILABLE,
         "OVERLOADED",
         "Too many calls wait; nothing was recorded. Try again later.",
-        retry=True,
     ),
-    ShareExceeded: _always(
+    ShareExceeded: _bounded(
         Code.RESOURCE_EXHAUSTED,
         "SHARE_EXCEEDED",
         "Too many calls of this client wait; nothing was recorded."
         " Try again later, with fewer or smaller calls at a time.",
-        retry=True,
     ),
+    RateExceeded: _rate_exceeded,
     WorkFailed: _internal,
     Draining: _always(
         Code.UNAVAILABLE,

@@ -1,17 +1,31 @@
-"""The gate before every method of ours: open while the service serves, closed when it stops."""
+"""The gate before every method of ours: open while the service serves, closed when it stops.
+
+It is also where load is shed: beyond `shed_at` calls, those that change something are refused and
+reads go on; beyond `calls`, all are. Health and the probes of HTTP pass no gate.
+"""
 
 from collections.abc import Callable
+from sys import maxsize
 from threading import Event, Lock
 
-from infrastructure.lanes.refusals import Draining
+from infrastructure.lanes.refusals import Draining, Overloaded
 
 
 class Gate:
-    """Counts the calls inside. Safe on any threads."""
+    """Counts the calls inside, of all doors together. Safe on any threads."""
 
-    __slots__ = ("_closed", "_counting", "_empty", "_inside", "_streams", "turned_away")
+    __slots__ = (
+        "_calls", "_closed", "_counting", "_empty", "_inside", "_most_streams", "_shed_at",
+        "_streams", "turned_away",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(
+        self, calls: int = maxsize, shed_at: int = maxsize, streams: int = maxsize
+    ) -> None:
+        """So many calls may be inside, so many of them before changes are refused; and streams."""
+        self._calls = calls
+        self._shed_at = min(shed_at, calls)
+        self._most_streams = streams
         self._inside = 0
         self._closed = False
         self._counting = Lock()
@@ -25,12 +39,17 @@ class Gate:
         """How many calls are inside."""
         return self._inside
 
-    def enter(self) -> None:
-        """Lets a call in; `leave` must follow. Raises Draining if the gate is closed."""
+    def enter(self, *, changes: bool = False) -> None:
+        """Lets a call in, which changes something or only reads; `leave` must follow.
+
+        Raises Draining if the gate is closed, and Overloaded if too many calls are inside.
+        """
         with self._counting:
             if self._closed:
                 self.turned_away += 1
                 raise Draining
+            if self._inside >= (self._shed_at if changes else self._calls):
+                raise Overloaded
             self._inside += 1
 
     def leave(self) -> None:
@@ -43,12 +62,15 @@ class Gate:
     def enter_stream(self, end: Callable[[], object]) -> None:
         """Lets a stream in, which nothing waits for: `end` is called when the gate is closed.
 
-        `leave_stream` must follow. Raises Draining if the gate is closed.
+        `leave_stream` must follow. Raises Draining if the gate is closed, and Overloaded if it has
+        too many streams.
         """
         with self._counting:
             if self._closed:
                 self.turned_away += 1
                 raise Draining
+            if len(self._streams) >= self._most_streams:
+                raise Overloaded
             self._streams.add(end)
 
     def leave_stream(self, end: Callable[[], object]) -> None:

@@ -6,7 +6,8 @@ Any exception inside becomes a status.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from time import perf_counter
+from math import inf
+from time import monotonic
 from typing import TypeVar
 
 import grpc
@@ -15,10 +16,12 @@ import structlog
 from application.access import ANONYMOUS, Caller, Rule
 from application.damage import KnownDamage
 from infrastructure.identity.cause import Cause
+from infrastructure.rpc.allowance import Allowance, Place
 from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.identification import Anyone, Identification
 from infrastructure.rpc.leaving import Leaving
+from infrastructure.rpc.load import LEAST, Load
 from infrastructure.rpc.method import Rendered
 from infrastructure.telemetry.observer import Observer
 from infrastructure.wire.calls import Call, Method, MethodBroke, Stream
@@ -35,11 +38,17 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What stands before every method: a gate, a listener, and the question who calls."""
+    """What stands before every method: a gate, a listener, the question who calls, and bounds."""
 
     gate: Gate
     observer: Observer
     identification: Identification = field(default_factory=Anyone)
+    of_calls: Allowance | None = None
+    """What each caller may take by calls of one answer; None if that has no bound."""
+    of_streams: Allowance | None = None
+    """What each caller may take by streams; None if that has no bound."""
+    longest_wait: float = inf
+    """Seconds after which a call is not waited for, whatever its client's deadline."""
 
 
 def share_of(caller: Caller, call: Call | Stream) -> str:
@@ -50,7 +59,7 @@ def share_of(caller: Caller, call: Call | Stream) -> str:
 class Reply(Cause):
     """The answer to one call, given once, from any thread. Its methods do not raise, but one."""
 
-    __slots__ = ("_call", "_guard", "_leaving", "_method", "_rule", "_started")
+    __slots__ = ("_call", "_guard", "_leaving", "_method", "_place", "_rule", "_started")
 
     def __init__(self, method: str, call: Call, rule: Rule, guard: Guard) -> None:
         """`method` is a full name, `rule` that of the method."""
@@ -59,24 +68,32 @@ class Reply(Cause):
         self._call = call
         self._rule = rule
         self._guard = guard
-        self._started = perf_counter()
+        self._started = monotonic()
         self._leaving: Leaving | None = None
+        self._place: Place | None = None
 
     @property
     def deadline(self) -> float:
-        """When the client stops waiting, by the monotonic clock."""
-        return self._call.deadline
+        """When nobody waits for the call any more, by the monotonic clock."""
+        latest = self._started + self._guard.longest_wait
+        deadline = self._call.deadline
+        return deadline if deadline < latest else latest  # noqa: FURB136 - min() costs more
 
     @property
     def share(self) -> str:
         """To whom the shares of a queue belong."""
         return share_of(self.caller, self._call)
 
-    def admit(self, caller: Caller) -> None:
-        """Notes who calls. Raises NotPermitted if the method is not for that caller."""
+    def admit(self, caller: Caller, cost: int) -> None:
+        """Notes who calls, and takes part of what that caller may take.
+
+        Raises NotPermitted if the method is not for that caller, ShareExceeded or RateExceeded.
+        """
         if caller is not ANONYMOUS:
             self._rule.admit(caller)
             self.caller = caller
+        if self._guard.of_calls is not None:
+            self._place = self._guard.of_calls.enter(self.share, cost)
 
     def admit_for(self, owner: str) -> None:
         """Raises NotPermitted if the caller may not act for the owner whom the request names."""
@@ -113,30 +130,40 @@ class Reply(Cause):
 
     def _end(self, code: str) -> None:
         self._guard.gate.leave()
-        seconds = perf_counter() - self._started
+        if self._place is not None:
+            self._place.leave()
+        seconds = monotonic() - self._started
         self._guard.observer.call_ended(self._method, code, seconds, self)
 
 
 def guarded(
-    service: str, answerers: Mapping[str, Answerer], rules: Mapping[str, Rule], guard: Guard
+    service: str,
+    answerers: Mapping[str, Answerer],
+    rules: Mapping[str, Rule],
+    guard: Guard,
+    loads: Mapping[str, Load] | None = None,
 ) -> dict[str, Method]:
     """The methods of a service behind the guard, by their full names, for a wire.
 
-    `answerers` and `rules` are by the methods' short names.
+    `answerers`, `rules` and `loads` are by the methods' short names.
     """
+    loads = loads or {}
     return {
-        f"/{service}/{name}": _guarded(f"{service}/{name}", answerer, rules[name], guard)
+        f"/{service}/{name}": _guarded(
+            f"{service}/{name}", answerer, rules[name], guard, loads.get(name, LEAST)
+        )
         for name, answerer in answerers.items()
     }
 
 
-def _guarded(name: str, answerer: Answerer, rule: Rule, guard: Guard) -> Method:
+def _guarded(name: str, answerer: Answerer, rule: Rule, guard: Guard, load: Load) -> Method:
     enter, known = guard.gate.enter, guard.identification.known
+    changes, cost = load.changes, load.cost
 
     def called(request: bytes, call: Call) -> None:
         reply = Reply(name, call, rule, guard)
         try:
-            enter()
+            enter(changes=changes)
         except Exception as closed:  # noqa: BLE001 - as below
             guard.observer.call_ended(name, refuse(name, call, closed), 0.0, reply)
             return
@@ -156,7 +183,7 @@ def _guarded(name: str, answerer: Answerer, rule: Rule, guard: Guard) -> Method:
             reply.refuse(caller)
             return
         try:
-            reply.admit(caller)
+            reply.admit(caller, cost)
             answerer(request, reply)
         except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
             reply.refuse(error)

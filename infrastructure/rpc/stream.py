@@ -12,7 +12,9 @@ from google.protobuf.message import Message
 from application.access import ANONYMOUS, Caller, Rule
 from infrastructure.identity.cause import Cause
 from infrastructure.lanes.refusals import CallerLeft, Draining
+from infrastructure.rpc.allowance import Place
 from infrastructure.rpc.guard import Guard, broken, refuse, share_of
+from infrastructure.rpc.load import STREAM
 from infrastructure.rpc.method import ServiceTable, StreamRow, Surroundings
 from infrastructure.rpc.recording import First, Recording, at_once
 from infrastructure.wire.calls import Metadata, Stream, StreamMethod
@@ -49,6 +51,7 @@ class StreamReply(Cause):
         self._completion: Metadata | None = None
         self._leave: Callable[[], object] = _nothing
         self._stop: Callable[[], object] = _nothing
+        self._place: Place | None = None
         self._ended = False
 
     @property
@@ -67,7 +70,7 @@ class StreamReply(Cause):
         return self._ended
 
     def enter(self) -> None:
-        """Goes through the gate; called once. Raises Draining."""
+        """Goes through the gate; called once. Raises Draining or Overloaded."""
         self._guard.gate.enter_stream(self._drain)
         self._stream.when_cancelled(self._cancelled)
 
@@ -76,6 +79,17 @@ class StreamReply(Cause):
         if caller is not ANONYMOUS:
             self._rule.admit(caller)
             self.caller = caller
+
+    def take_part(self) -> None:
+        """Takes part of what the caller may take. Raises ShareExceeded or RateExceeded."""
+        if self._guard.of_streams is None:
+            return
+        place = self._guard.of_streams.enter(self.share, STREAM.cost)
+        with self._changing:
+            if not self._ended:
+                self._place = place
+                return
+        place.leave()
 
     def admit_for(self, owner: str) -> None:
         """Raises NotPermitted if the caller may not act for the owner whom the request names."""
@@ -171,6 +185,8 @@ class StreamReply(Cause):
 
     def _report(self, code: str) -> None:
         self._guard.gate.leave_stream(self._drain)
+        if self._place is not None:
+            self._place.leave()
         seconds = perf_counter() - self._started
         self._guard.observer.call_ended(self._method, code, seconds, self)
 
@@ -234,6 +250,7 @@ def _guarded(
             if reply.ended:
                 return  # Its client has cancelled meanwhile.
             reply.admit(caller)
+            reply.take_part()
             message = row.message(request, surroundings)
             owner = row.owner(message) if row.owner is not None else ""
             reply.admit_for(owner)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 KIB = 1024
 MIB = 1024 * KIB
+_NEVER = 2**31 - 1  # milliseconds; what gRPC takes for never
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,12 @@ class Limits:
     """How long a new connection may take to speak HTTP/2."""
     ping_every: float = 5.0
     """How often a client may send a keepalive ping, also without calls."""
+    connection_age: float = 3600.0
+    """After how long a connection takes no new calls; gRPC varies it by 10 %. 0: never."""
+    connection_grace: float = 330.0
+    """How long the calls of such a connection have to end."""
+    connection_idle: float = 1800.0
+    """After how long without a call a connection is closed. 0: never."""
     window_bytes: int = 256 * KIB
     """How much of a message a client may send before it is read: the window of a stream."""
 
@@ -46,6 +53,9 @@ class Limits:
             ("grpc.server_handshake_timeout_ms", round(self.handshake * 1000)),
             ("grpc.http2.min_ping_interval_without_data_ms", round(self.ping_every * 1000)),
             ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.max_connection_age_ms", _milliseconds(self.connection_age)),
+            ("grpc.max_connection_age_grace_ms", _milliseconds(self.connection_grace)),
+            ("grpc.max_connection_idle_ms", _milliseconds(self.connection_idle)),
             # If a client vanished without closing its connection, this is noticed within 80 s.
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
@@ -53,3 +63,8 @@ class Limits:
             ("grpc.server.max_pending_requests", 1_000_000),
             ("grpc.server.max_pending_requests_hard_limit", 1_000_000),
         ]
+
+
+def _milliseconds(seconds: float) -> int:
+    """As an option of gRPC; 0 is never."""
+    return round(seconds * 1000) or _NEVER

@@ -14,6 +14,7 @@ from infrastructure.eventstore.probe import Probe
 from infrastructure.http.door import opened
 from infrastructure.http.server import Page
 from infrastructure.identity.tls import TlsFiles
+from infrastructure.rpc.allowance import Allowance, AtOnce, Rate
 from infrastructure.rpc.encryption import credentials
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import Guard
@@ -89,11 +90,17 @@ def opened_methods(
     They are stopped when the block ends. Raises AddressInUse.
     """
     readiness = Readiness(health, lambda: _obstacle(servers, lanes, store.probe), end.events)
-    gate = Gate()
+    gate = Gate(settings.calls, settings.shed_at, settings.streams)
     surroundings = Surroundings(
         now, NewIds(token_bytes), settings.terminate_at_threshold, load(settings.catalogue)
     )
-    guard = Guard(gate, observer, identification(settings, lanes.checks))
+    guard = Guard(
+        gate,
+        observer,
+        identification(settings, lanes.checks),
+        *allowances(settings),
+        settings.longest_wait,
+    )
     every = served(lanes, streams, surroundings, guard)
     at_public = every.public if servers.internal else every
     internal_port = None
@@ -146,6 +153,21 @@ def wire_limits(settings: Settings) -> Limits:
         unread_bytes=settings.unread_bytes,
         patience=settings.patience,
         handshake=settings.handshake,
+        ping_every=settings.ping_every,
+        connection_age=settings.connection_age,
+        connection_grace=settings.connection_grace,
+        connection_idle=settings.connection_idle,
+    )
+
+
+def allowances(settings: Settings) -> tuple[Allowance | None, Allowance | None]:
+    """What each caller may take by calls, and by streams, as it is set; None without a bound."""
+    rate = Rate(settings.rate, settings.rate_seconds) if settings.rate else None
+    calls = AtOnce(settings.calls_per_caller) if settings.calls_per_caller else None
+    streams = AtOnce(settings.streams_per_caller) if settings.streams_per_caller else None
+    return (
+        Allowance(calls, rate) if calls or rate else None,
+        Allowance(streams, rate) if streams or rate else None,
     )
 
 

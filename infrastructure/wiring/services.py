@@ -7,6 +7,7 @@ from infrastructure.rpc.admin import methods as admin
 from infrastructure.rpc.dispatch import answerers
 from infrastructure.rpc.guard import Guard, guarded
 from infrastructure.rpc.history import methods as history
+from infrastructure.rpc.load import loads
 from infrastructure.rpc.method import Surroundings
 from infrastructure.rpc.recording import Recording
 from infrastructure.rpc.served import Served
@@ -36,7 +37,7 @@ def served(
     for table in TABLES:
         recording = Recording(lanes.accesses, origins, table.rules())
         unary = answerers(table.methods, ways, lanes.checks, surroundings, recording)
-        methods |= guarded(table.name, unary, table.rules(), guard)
+        methods |= guarded(table.name, unary, table.rules(), guard, loads(table))
         source = sources.get(table.name, {})
         streams |= guarded_streams(table, source, surroundings, guard, recording)
     return Served([table.descriptor for table in TABLES], methods, streams)
