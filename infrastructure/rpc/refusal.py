@@ -43,13 +43,16 @@ class Refusal:
         status = Status(code=self.code.value[0], message=self.text())
         status.details.extend(_packed(detail) for detail in (info, *self.details))
         if not self.again_in:
-            return (*self.beside, (DETAILS_KEY, status.SerializeToString()),)
+            return (
+                *self.beside,
+                (DETAILS_KEY, status.SerializeToString()),
+            )
         # Each a little later than it must be: clients that were refused together come apart.
         wait = round(1000 * self.again_in * uniform(1, 2))  # noqa: S311 - no secret
         delay = Duration()
         delay.FromMilliseconds(wait)
         status.details.append(_packed(details.RetryInfo(retry_delay=delay)))
-        return (*self.beside, (DETAILS_KEY, status.SerializeToString()), (PUSHBACK, str(wait)))
+        return (*self.beside, (PUSHBACK, str(wait)), (DETAILS_KEY, status.SerializeToString()))
 
     def text(self) -> str:
         """The sentence, within what a status can carry."""

@@ -67,6 +67,7 @@ class Server:
             methods={**served.methods, **self._health.methods},
             streams={**served.streams, **self._health.streams, **reflection.streams},
             refuse=_refuse,
+            urgent=frozenset(self._health.methods),
         )
         self._wire = body(self._choice)(self._server, services, self._limits)
         self._server.start()

@@ -181,6 +181,13 @@ class Services:
     methods: Mapping[str, Method]
     streams: Mapping[str, StreamMethod] = field(default_factory=dict)
     refuse: Refusing = refuse_plainly
+    urgent: frozenset[str] = frozenset()
+    """Methods that are called however many calls are under way; they must answer at once."""
+
+    @property
+    def urgent_methods(self) -> frozenset[Method]:
+        """The methods themselves."""
+        return frozenset(self.methods[name] for name in self.urgent)
 
 
 class Wire(Protocol):

@@ -45,7 +45,7 @@ class DirectWire:
         self._took_at = inf
         self._thread = Thread(target=self._take, name="calls", daemon=True)
         self._services = services
-        self.traffic: Traffic[DirectCall] = Traffic(limits)
+        self.traffic: Traffic[DirectCall] = Traffic(limits, services.urgent_methods)
         self.outbox = Outbox(self._thread, self.traffic.calls, _send, _wake)
         self._arrivals = [
             *(_Arrivals(self, name, DirectCall, m) for name, m in services.methods.items()),

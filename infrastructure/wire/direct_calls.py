@@ -63,7 +63,15 @@ class DirectCall:
     """See calls.Call."""
 
     __slots__ = (
-        "_call", "_leave", "_method", "_wire", "deadline", "gone", "metadata", "since", "stage",
+        "_call",
+        "_leave",
+        "_wire",
+        "deadline",
+        "gone",
+        "metadata",
+        "method",
+        "since",
+        "stage",
         "unread",
     )  # fmt: skip
 
@@ -77,7 +85,7 @@ class DirectCall:
         self._call = event.call
         self._leave: Callable[[], object] | None = None
         self._wire = wire
-        self._method = method
+        self.method = method
 
     @property
     def peer(self) -> str:
@@ -133,7 +141,7 @@ class DirectCall:
             return
         self.stage = _METHOD
         try:
-            self._method(message, self)
+            self.method(message, self)
         except BaseException as fault:  # noqa: BLE001 - as in the thread's loop
             _log.error("method broke", exc_info=fault)
             self._wire.refuse(self, MethodBroke("The service failed to handle this call."))
@@ -204,7 +212,7 @@ class DirectStream(DirectCall):
     def _ended(self, event: Any) -> None:
         super()._ended(event)
         # Both refer to this stream, which otherwise only the garbage collector would free.
-        self._method = self._take = _nothing
+        self.method = self._take = _nothing
 
     def _left(self, _: Any) -> None:
         self._sending = False

@@ -29,7 +29,7 @@ class HandledWire:
 
     def __init__(self, server: grpc.Server, services: Services, limits: Limits) -> None:
         """The server must not have started."""
-        self.traffic: Traffic[HandledCall] = Traffic(limits)
+        self.traffic: Traffic[HandledCall] = Traffic(limits, services.urgent_methods)
         self.senders = ThreadPoolExecutor(_SENDERS, "answers")
         self._takers = ThreadPoolExecutor(_TAKERS, "calls")
         self._services = services

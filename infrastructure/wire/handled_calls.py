@@ -53,7 +53,7 @@ class HandledCall:
         self._send = send
         self._leave: Callable[[], object] | None = None
         self._wire = wire
-        self._method = method
+        self.method = method
         self._ending = Lock()
 
     @property
@@ -113,7 +113,7 @@ class HandledCall:
         if message is None:
             raise NoMessage("The method takes exactly one message.")
         self.stage = Stage.METHOD
-        self._method(message, self)
+        self.method(message, self)
 
     def _next_message(self) -> bytes | None:
         """The next message; None if the client ends its side, or the call ends."""
@@ -199,7 +199,7 @@ class HandledStream(HandledCall):
                 self._end(None, grpc.StatusCode.OK, "", ())
                 return
             self.stage, first = Stage.METHOD, False
-            further = self._method(message, self)
+            further = self.method(message, self)
             self._send_offers()
         self._reader = 0  # From now on, other threads send what is offered.
 

@@ -1,14 +1,15 @@
 """The calls under way on a wire: their count, and those that wait too long for their clients."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import IntEnum
 from threading import Lock
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from infrastructure.wire.calls import (
     LateMessage,
     Metadata,
+    Method,
     NotServed,
     TooManyCalls,
     TooMuchMetadata,
@@ -49,6 +50,11 @@ class UnderWay(Protocol):
     """The bytes of a large answer."""
 
     @property
+    def method(self) -> Any:
+        """What answers the call."""
+        ...
+
+    @property
     def peer(self) -> str:
         """The connection."""
         ...
@@ -64,8 +70,10 @@ C = TypeVar("C", bound=UnderWay)
 class Traffic(Generic[C]):
     """The calls of one wire. Safe on any threads."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, urgent: Collection[Method] = ()) -> None:
+        """Calls of `urgent` methods are never too many."""
         self._limits = limits
+        self._urgent = urgent
         self._peak = 0  # of the calls under way at once, since traffic was last looked at
         self._flood = 0  # the highest peak of a flood whose memory was not given back; or 0
         self._unread: Counter[str] = Counter()
@@ -79,7 +87,7 @@ class Traffic(Generic[C]):
         calls = len(self.calls)
         if calls > self._peak:  # noqa: PLR1730 - max() costs more, and each call passes here
             self._peak = calls
-        if calls > self._limits.calls:
+        if calls > self._limits.calls and call.method not in self._urgent:
             raise TooManyCalls("The service has as many calls under way as it takes. Try again.")
         size = 0
         for key, value in metadata:

@@ -17,9 +17,11 @@ from application.ports import troubles
 from domain import errors as domain
 from infrastructure.contract import DETAILS_KEY, SERVICE
 from infrastructure.lanes import refusals as lanes
+from infrastructure.rpc import allowance
 from infrastructure.rpc import details as rpc
 from infrastructure.rpc.details import Undecodable
 from infrastructure.rpc.errors import RULES, refusal_of
+from infrastructure.rpc.refusal import PUSHBACK
 from infrastructure.wire import calls
 
 ID = "0199c0de-0000-7000-8000-000000000001"
@@ -28,6 +30,7 @@ Code = grpc.StatusCode
 
 _RETRY = details.RetryInfo()
 _RETRY.retry_delay.FromMilliseconds(200)
+_LATER = details.RetryInfo()  # A delay that varies, and the same for gRPC's own retries.
 _BAD = details.BadRequest()
 _BAD.field_violations.add(field="name", description="name is empty")
 _UNREADABLE = details.BadRequest()
@@ -114,12 +117,13 @@ ROWS: list[Row] = [
     (calls.NoMessage("One."), Code.UNIMPLEMENTED, "NO_MESSAGE", [], True),
     (calls.LateMessage("Late."), Code.DEADLINE_EXCEEDED, "LATE_MESSAGE", [], True),
     (calls.TooMuchMetadata("9."), Code.RESOURCE_EXHAUSTED, "TOO_MUCH_METADATA", [], True),
-    (calls.TooManyCalls("Many."), Code.UNAVAILABLE, "TOO_MANY_CALLS", [_RETRY], True),
-    (calls.UnreadAnswers("Read."), Code.RESOURCE_EXHAUSTED, "UNREAD_ANSWERS", [_RETRY], True),
+    (calls.TooManyCalls("Many."), Code.UNAVAILABLE, "TOO_MANY_CALLS", [_LATER], True),
+    (calls.UnreadAnswers("Read."), Code.RESOURCE_EXHAUSTED, "UNREAD_ANSWERS", [_LATER], True),
     (calls.MethodBroke("x"), Code.INTERNAL, "INTERNAL", [], False),
     (handler.Contended("x"), Code.ABORTED, "CONTENDED", [_RETRY], False),
-    (lanes.Overloaded("x"), Code.UNAVAILABLE, "OVERLOADED", [_RETRY], False),
-    (lanes.ShareExceeded("x"), Code.RESOURCE_EXHAUSTED, "SHARE_EXCEEDED", [_RETRY], False),
+    (lanes.Overloaded("x"), Code.UNAVAILABLE, "OVERLOADED", [_LATER], False),
+    (lanes.ShareExceeded("x"), Code.RESOURCE_EXHAUSTED, "SHARE_EXCEEDED", [_LATER], False),
+    (allowance.RateExceeded(1.0), Code.RESOURCE_EXHAUSTED, "RATE_EXCEEDED", [_LATER], False),
     (lanes.Draining("x"), Code.UNAVAILABLE, "DRAINING", [_RETRY], False),
     (lanes.DeadlinePassed("x"), Code.DEADLINE_EXCEEDED, "DEADLINE_PASSED", [], False),
     (lanes.CallerLeft("x"), Code.CANCELLED, "CALLER_LEFT", [], False),
@@ -177,9 +181,15 @@ def told(error: Exception) -> tuple[grpc.StatusCode, str, Status]:
     refusal = refusal_of(error)
     *others, (key, value) = refusal.trailing()
     assert key == DETAILS_KEY
+    status = Status.FromString(value)
     resumes = [error.cursor] if isinstance(error, watches.WatchEnded) else []
-    assert others == [("x-resume-cursor", cursor) for cursor in resumes]
-    return refusal.code, refusal.text(), Status.FromString(value)
+    expected = [("x-resume-cursor", cursor) for cursor in resumes]
+    if refusal.again_in:
+        delay = unpacked(status)[-1].retry_delay.ToMilliseconds()
+        assert 1000 <= delay <= 2000
+        expected.append((PUSHBACK, str(delay)))
+    assert others == expected
+    return refusal.code, refusal.text(), status
 
 
 def unpacked(status: Status) -> list[Any]:
@@ -189,6 +199,11 @@ def unpacked(status: Status) -> list[Any]:
         details.ResourceInfo, details.RetryInfo,
     )}  # fmt: skip
     return [kinds[each.TypeName()].FromString(each.value) for each in status.details]
+
+
+def is_later(detail: Any) -> bool:
+    """Whether a detail asks a client that met a bound to wait."""
+    return isinstance(detail, details.RetryInfo) and detail != _RETRY
 
 
 @pytest.mark.parametrize(
@@ -206,7 +221,7 @@ def test_a_row_of_the_error_map(
     assert info == details.ErrorInfo(
         reason=reason, domain=SERVICE.full_name, metadata=METADATA.get(type(error), {})
     )
-    assert others == expected
+    assert [_LATER if is_later(each) else each for each in others] == expected
     assert (text == str(error)) is own_text
     assert text.endswith((".", "empty"))
 
@@ -214,13 +229,11 @@ def test_a_row_of_the_error_map(
 def test_every_error_of_the_house_has_a_row_that_is_asserted() -> None:
     asserted = {type(row[0]) for row in ROWS}
     assert asserted == RULES.keys()
-    assert (
-        _errors_in(
-            access, domain, troubles, draft, erasure, handler, proofs, watches, lanes, rpc, calls
-        )
-        - WITHOUT_ROW
-        == asserted
-    )
+    ours = (
+        access, domain, troubles, draft, erasure, handler, proofs, watches, lanes, rpc, allowance,
+        calls,
+    )  # fmt: skip
+    assert _errors_in(*ours) - WITHOUT_ROW == asserted
 
 
 def _errors_in(*modules: ModuleType) -> set[type[Exception]]:

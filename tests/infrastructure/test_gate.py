@@ -13,7 +13,7 @@ from workflows import workflows_pb2 as pb
 
 from application.access import Door, Role, Rule
 from domain.errors import WorkflowNotFound
-from infrastructure.lanes.refusals import CallerLeft, Draining
+from infrastructure.lanes.refusals import CallerLeft, Draining, Overloaded
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import Answerer, Guard, Reply, guarded
 from infrastructure.telemetry.observer import InertObserver
@@ -41,6 +41,28 @@ def test_a_closed_gate_lets_nobody_in() -> None:
     with pytest.raises(Draining):
         gate.enter()
     assert gate.drained(0)
+
+
+def test_under_load_changes_are_refused_before_reads_are() -> None:
+    gate = Gate(calls=3, shed_at=1, streams=1)
+    gate.enter(changes=True)
+    with pytest.raises(Overloaded):
+        gate.enter(changes=True)
+    gate.enter()
+    gate.enter()
+    with pytest.raises(Overloaded):
+        gate.enter()
+    gate.leave()
+    gate.enter()
+
+
+def test_streams_are_bounded_on_their_own() -> None:
+    gate, ends = Gate(streams=1), [Event().set, Event().set]
+    gate.enter_stream(ends[0])
+    with pytest.raises(Overloaded):
+        gate.enter_stream(ends[1])
+    gate.leave_stream(ends[0])
+    gate.enter_stream(ends[1])
 
 
 def test_who_is_inside_is_waited_for() -> None:

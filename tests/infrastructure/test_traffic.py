@@ -14,6 +14,7 @@ class Waiting:
     since: float = 0.0
     unread: Unread | None = None
     peer: str = "ipv4:127.0.0.1:1"
+    method: object = None
     cancelled: bool = False
 
     def cancel(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
+from hyperframe.frame import GoAwayFrame
 
 from infrastructure.settings import Settings
 from infrastructure.wire.calls import Call
@@ -82,6 +83,31 @@ def test_calls_beyond_the_bound_are_refused_in_words_and_later_ones_are_not(
     assert server.call(ECHO)(b"later", timeout=SOON) == b"later"
     for channel in channels:
         channel.close()
+
+
+def test_an_urgent_method_is_called_however_many_calls_are_under_way(
+    serving: Serving, held: Waiting
+) -> None:
+    with serving({HOLD: held, ECHO: echo}, urgent=[ECHO], calls=1) as server:
+        calling = server.call(HOLD).future(b"", timeout=SOON)
+        request, call = held.next()
+
+        assert error_of(server.call(HOLD).future(b"", timeout=SOON)).code() is Code.UNAVAILABLE
+        assert server.call(ECHO)(b"well?", timeout=SOON) == b"well?"
+
+        call.answer(request)
+        assert calling.result(SOON) == b""
+
+
+@pytest.mark.parametrize("bound", ["connection_idle", "connection_age"])
+def test_a_connection_ends_when_it_is_idle_or_old(serving: Serving, bound: str) -> None:
+    bounds: dict[str, Any] = {"connection_idle": 0.0, "connection_age": 0.0, bound: 0.3}
+    with serving({ECHO: echo}, **bounds) as server, Http2(server.address) as client:
+        headers = client.headers(ECHO)
+        client.send(headers, data(headers.stream_id, b"a"))
+        assert client.ending_of(headers.stream_id)["grpc-status"] == "0"
+        assert any(isinstance(frame, GoAwayFrame) for frame in client.frames())
+        assert server.call(ECHO)(b"on another connection", timeout=SOON)
 
 
 def test_a_connection_has_so_many_calls_at_once_and_keeps_further_ones_waiting(

@@ -1,6 +1,6 @@
 """A server of a test's own methods, on a body of the wire, and a channel to call them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from queue import SimpleQueue
@@ -97,11 +97,14 @@ class WireServer:
         methods: Mapping[str, Method],
         streams: Mapping[str, StreamMethod] | None = None,
         limits: Limits = Limits(),  # noqa: B008 - frozen
+        urgent: Collection[str] = (),
     ) -> None:
         """Serves methods and streams by their full names."""
         options = limits.options(shares_port=False)
         self._server = grpc.server(ThreadPoolExecutor(1), options=options)
-        self._wire = body(self._server, Services(methods, streams or {}), limits)
+        self._wire = body(
+            self._server, Services(methods, streams or {}, urgent=frozenset(urgent)), limits
+        )
         port = self._server.add_insecure_port("127.0.0.1:0")
         self._server.start()
         self._wire.open()
@@ -145,11 +148,12 @@ class Serving:
         self,
         methods: Mapping[str, Method],
         streams: Mapping[str, StreamMethod] | None = None,
+        urgent: Collection[str] = (),
         **limits: float,
     ) -> Iterator[WireServer]:
         """Methods by their full names on a server that is stopped and closed in the end."""
         bounds: Any = limits
-        server = WireServer(BODIES[self.body], methods, streams, Limits(**bounds))
+        server = WireServer(BODIES[self.body], methods, streams, Limits(**bounds), urgent)
         try:
             with server.channel:
                 yield server

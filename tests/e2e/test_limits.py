@@ -1,0 +1,79 @@
+"""What is refused when a caller, or all together, ask too much; and what is still answered."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import grpc
+import httpx
+import psycopg
+import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from grpc_health.v1 import health_pb2
+from workflows_testing import requests
+
+from infrastructure.rpc.refusal import PUSHBACK
+from tests.support.client import Refused
+from tests.support.service import Service
+from tests.support.waiting import until
+
+Code = grpc.StatusCode
+Serve = Callable[..., Service]
+LOCK = 5005201
+
+
+@pytest.fixture
+def writes_wait(database: str) -> Iterator[None]:
+    """Nothing can be appended as long as the test runs."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        yield
+
+
+def test_a_caller_beyond_its_rate_is_told_when_to_come_again(serve: Serve) -> None:
+    service = serve(
+        WORKFLOWS_RATE="10", WORKFLOWS_RATE_SECONDS="3600", WORKFLOWS_HTTP_LISTEN="127.0.0.1:0"
+    )
+    client = service.client
+    workflow_id = client.created("ada")
+    for _ in range(8):
+        client.get(workflow_id, "ada")
+
+    with pytest.raises(Refused) as refused:
+        client.get(workflow_id, "ada")
+
+    waits = refused.value.detail(RetryInfo).retry_delay.ToMilliseconds()
+    assert (refused.value.code, refused.value.reason) == (Code.RESOURCE_EXHAUSTED, "RATE_EXCEEDED")
+    assert refused.value.trailing[PUSHBACK] == str(waits)
+    assert waits > 3_000_000
+
+
+def test_under_load_changes_are_refused_and_reads_health_and_probes_go_on(
+    serve: Serve, request: pytest.FixtureRequest
+) -> None:
+    service = serve(WORKFLOWS_CALLS="8", WORKFLOWS_SHED_AT="4", WORKFLOWS_HTTP_LISTEN="127.0.0.1:0")
+    client, base = service.client, f"http://{service.announced['http']}"
+    workflow_id = client.created("ada")
+    request.getfixturevalue("writes_wait")
+    with ExitStack() as stack:
+        create = client.stub.CreateWorkflow
+        waiting = [create.future(requests.create("ada"), timeout=30) for _ in range(4)]
+        stack.callback(lambda: [call.cancel() for call in waiting])
+
+        def refusal() -> Refused | None:
+            try:
+                client.stub.CreateWorkflow(requests.create("ada"), timeout=0.1)
+            except grpc.RpcError as error:
+                return Refused(error)
+            return None
+
+        until(lambda: (seen := refusal()) is not None and seen.code is Code.UNAVAILABLE)
+        shed = refusal()
+
+        assert shed is not None
+        assert (shed.reason, PUSHBACK in shed.trailing) == ("OVERLOADED", True)
+        assert client.get(workflow_id, "ada").message.id == workflow_id
+        check: Any = client.channel.unary_unary("/grpc.health.v1.Health/Check")
+        serving = health_pb2.HealthCheckResponse(status="SERVING").SerializeToString()
+        assert check(b"", timeout=30) == serving
+        assert httpx.get(f"{base}/readyz", trust_env=False).status_code == 200
