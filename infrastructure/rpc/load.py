@@ -23,6 +23,7 @@ OF_LANES: Mapping[LaneName, Load] = {
     LaneName.WRITES: Load(2, changes=True),
     LaneName.LISTS: Load(5),
     LaneName.HISTORY: Load(10),
+    LaneName.SEARCH: Load(10),
     LaneName.ADMIN: Load(10, changes=True),
 }
 """By the lane in which the calls of a method wait: about what they cost beside a lookup."""
