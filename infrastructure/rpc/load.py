@@ -15,15 +15,13 @@ class Load:
 
 
 LEAST = Load(1)
-STREAM = Load(10)
-"""The load of a method that answers with a stream, once for the whole of it."""
+STREAM = HEAVY = Load(10)
+"""The load of a stream, once for the whole of it; and of methods whose lane has no other."""
 
 OF_LANES: Mapping[LaneName, Load] = {
     LaneName.LOOKUPS: LEAST,
     LaneName.WRITES: Load(2, changes=True),
     LaneName.LISTS: Load(5),
-    LaneName.HISTORY: Load(10),
-    LaneName.SEARCH: Load(10),
     LaneName.ADMIN: Load(10, changes=True),
 }
 """By the lane in which the calls of a method wait: about what they cost beside a lookup."""
@@ -31,4 +29,4 @@ OF_LANES: Mapping[LaneName, Load] = {
 
 def loads(table: ServiceTable) -> Mapping[str, Load]:
     """The load of each method of one answer, by its short name."""
-    return {row.name: OF_LANES[row.lane] for row in table.methods}
+    return {row.name: OF_LANES.get(row.lane, HEAVY) for row in table.methods}
