@@ -28,7 +28,7 @@ class FolderLogs:
     def size(self, feed: Feed) -> int:
         """See SignedLogs.size."""
         try:
-            with _damage():
+            with damage_of_logs():
                 signed = self._log(feed).newest()
         except (NotProvable, StoredDataDamaged):
             return 0
@@ -37,7 +37,7 @@ class FolderLogs:
     def newest(self, feed: Feed) -> SignedState:
         """See SignedLogs.newest."""
         log = self._log(feed)
-        with _damage():
+        with damage_of_logs():
             signed = log.newest()
             if signed is None:
                 raise NotProvable(_NOTHING_SIGNED)
@@ -57,7 +57,7 @@ class FolderLogs:
     def inclusion(self, feed: Feed, position: int) -> Inclusion:
         """See SignedLogs.inclusion."""
         log = self._log(feed)
-        with _damage():
+        with damage_of_logs():
             signed = log.proven(position)
             if signed is None:
                 raise NotProvable(
@@ -70,7 +70,7 @@ class FolderLogs:
             return Inclusion(tiles.proof(index, signed.note), Leaf.parse(text), text, size)
 
     def _log(self, feed: Feed) -> KeptLog:
-        with _damage():
+        with damage_of_logs():
             log = KeptLog.of(self._logs, feed.epoch)
         if log is None:
             raise NotProvable(_NO_LOG if self._logs is None else _NOTHING_SIGNED)
@@ -78,7 +78,8 @@ class FolderLogs:
 
 
 @contextmanager
-def _damage() -> Iterator[None]:
+def damage_of_logs() -> Iterator[None]:
+    """Raises StoredDataDamaged for whatever is wrong with a log that is read in the block."""
     try:
         yield
     except (LogRefused, NoteRefused, LeafUnreadable, SourceUnavailable, OSError) as refused:

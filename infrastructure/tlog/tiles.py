@@ -1,6 +1,7 @@
 """The tiles and entry bundles of a log, for reading (c2sp.org/tlog-tiles)."""
 
 from base64 import b64encode
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from infrastructure.tlog.checkpoints import LogRefused
@@ -81,8 +82,7 @@ class Tiles:
 
     def proof(self, index: int, checkpoint: Note) -> str:
         """The proof that leaf `index` is in the tree, as c2sp.org/tlog-proof writes it."""
-        path = "".join(f"{b64encode(step).decode()}\n" for step in self.inclusion(index))
-        return f"c2sp.org/tlog-proof@v1\nindex {index}\n{path}\n{checkpoint}"
+        return written_proof(index, self.inclusion(index), checkpoint)
 
     def consistency(self, old: int) -> list[bytes]:
         """The proof that the tree of `old` leaves begins this one."""
@@ -102,6 +102,12 @@ class Tiles:
                 except FileMissing:
                     pass
             raise LogRefused(f"tile {number} of level {level} is missing") from missing
+
+
+def written_proof(index: int, path: Iterable[bytes], checkpoint: Note) -> str:
+    """A proof that leaf `index` is in the tree of a checkpoint, as c2sp.org/tlog-proof has it."""
+    steps = "".join(f"{b64encode(step).decode()}\n" for step in path)
+    return f"c2sp.org/tlog-proof@v1\nindex {index}\n{steps}\n{checkpoint}"
 
 
 def tile_path(level: str, number: int, width: int) -> PurePosixPath:
