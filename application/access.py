@@ -132,7 +132,7 @@ ACCESS: Mapping[str, Mapping[str, Rule]] = {
         "GetProof": _EXAMINERS,
         "GetCheckpoint": _rule(Door.INTERNAL, *Role, own=False),
         "WhatIf": _reads(Role.SERVICE, Role.AUDITOR),
-        "ExportPack": _EXAMINERS,
+        "ExportPack": _reads(Role.USER, Role.AUDITOR, Role.ADMIN),
     },
     "workflows.admin.v1.WorkflowAdminService": {
         "EraseUser": _ADMINS,

@@ -33,6 +33,7 @@ COMMANDS = {
     "as-of": Command("infrastructure.cli.past.as_of", "Show a workflow as it was.", "as_of"),
     "diff": Command("infrastructure.cli.past.diff", "Show what differs between two versions."),
     "list": Command("infrastructure.cli.past.listing", "List workflows as they were.", "listing"),
+    "export": Command("infrastructure.cli.past.export", "Write an evidence pack."),
     "token": Command("infrastructure.cli.token", "Make a token for development."),
     "epoch": Command("infrastructure.cli.epoch", "Begin a new epoch after a restore."),
     "erase": Command("infrastructure.cli.erase", "Erase all that is known of a user."),

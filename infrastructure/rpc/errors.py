@@ -5,6 +5,7 @@ from typing import Any
 
 from application.access import NotPermitted, Unauthenticated
 from application.erasure import NotHeld, UserHeld
+from application.exports import MOST_EVENTS, PackTooLarge
 from application.handler import Contended
 from application.history.proofs import NotProvable
 from application.ports import (
@@ -161,6 +162,13 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         "SEARCH_TOO_BROAD",
         "This search is too broad to be answered in time."
         " Search for three or more characters that fewer names share, or add filters.",
+        retry=False,
+    ),
+    PackTooLarge: _always(
+        Code.RESOURCE_EXHAUSTED,
+        "PACK_TOO_LARGE",
+        f"A pack holds at most {MOST_EVENTS:,} events, and more match. Ask for several packs, with"
+        " since and until.",
         retry=False,
     ),
     TimeNotFound: _always(

@@ -39,9 +39,9 @@ from infrastructure.wiring.clock import now
 
 LISTS_AT_ONCE = 3  # threads, each with a connection
 HISTORIES_AT_ONCE = 2  # likewise
-CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 13
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 15
 """Also the writer, lookups, readiness, searches, accesses, two to read events, two for watches, two
-to verify workflows and the feed, and one for each follower."""
+to verify workflows and the feed, two to export, and one for each follower."""
 
 
 @dataclass(frozen=True, slots=True)

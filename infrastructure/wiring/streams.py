@@ -8,21 +8,26 @@ from google.protobuf.message import Message
 
 from application.verification.answers import VerifyFeed
 from infrastructure.contract import HISTORY_SERVICE
+from infrastructure.packs.packing import PackMaker
 from infrastructure.postgres.connection import with_network_guards
 from infrastructure.proof.apart import Job, verified_apart
+from infrastructure.proof.keys import signing_key
 from infrastructure.proof.logs import logs_of
 from infrastructure.proof.verifying import STALE_AFTER
+from infrastructure.rpc.history.exports import messages
 from infrastructure.rpc.history.verification import feed_progress, feed_report
 from infrastructure.rpc.history.watch import WatchSource
 from infrastructure.rpc.pumps import Messages, Pumps
 from infrastructure.rpc.stream import Source, StreamReply
 from infrastructure.settings import Settings
 from infrastructure.watching.hub import Hub
+from infrastructure.wiring.clock import now
 from infrastructure.wiring.services import Sources
 from infrastructure.wiring.store import Store
 from infrastructure.wiring.watches import opened_watches
 
 VERIFICATIONS_AT_ONCE = 1  # of the feed, each with a process and a connection
+EXPORTS_AT_ONCE = 2  # each with a connection; one of a caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,18 @@ class Streams:
 def opened_streams(settings: Settings, database: str, store: Store) -> Iterator[Streams]:
     """The streams; their threads end with the block."""
     verifications = Pumps("verification", VERIFICATIONS_AT_ONCE, VERIFICATIONS_AT_ONCE)
-    with closing(verifications), opened_watches(settings, database, store) as hub:
+    exports = Pumps("exports", EXPORTS_AT_ONCE, share=1)
+    packs = PackMaker(database, logs_of(settings), lambda: signing_key(settings), now)
+    with (
+        closing(verifications),
+        closing(exports),
+        opened_watches(settings, database, store) as hub,
+    ):
         verification = verifications.source(_feed_verification(settings, database))
         of_history: dict[str, Source] = {
             "WatchEvents": WatchSource(hub),
             "VerifyFeed": verification,
+            "ExportPack": exports.source(messages(packs)),
         }
         yield Streams({HISTORY_SERVICE.full_name: of_history}, hub)
 

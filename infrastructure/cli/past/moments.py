@@ -12,6 +12,14 @@ _POSITION = re.compile(r"[0-9]{1,18}")
 _AGO = re.compile(r"([0-9]{1,9}) (second|minute|hour|day|week)s? ago")
 
 
+def time_of(text: str, now: datetime) -> Timestamp:
+    """The time that a text names. Ends the command if it names none; see `moment_of`."""
+    moment = moment_of(text, now)
+    if not moment.HasField("time"):
+        misused(f"{text!r} is a position; give a time with its zone, or such as '2 hours ago'")
+    return moment.time
+
+
 def moment_of(text: str, now: datetime) -> pb.Moment:
     """The moment that a text names: RFC 3339, a position, or such as "2 hours ago".
 

@@ -56,8 +56,8 @@ def criteria(given: pb.EventFilter, complaints: Complaints) -> Criteria:
         trace_id=given.trace_id,
         idempotency_key=given.idempotency_key,
         job_id=given.job_id,
-        since=_time(given, "since", complaints),
-        until=_time(given, "until", complaints),
+        since=time(given, "since", complaints),
+        until=time(given, "until", complaints),
     )
 
 
@@ -69,7 +69,8 @@ def watched(given: pb.EventFilter, complaints: Complaints) -> WatchFilter:
     return WatchFilter(given.user_id, workflow_id(given.workflow_id), types)
 
 
-def _time(given: pb.EventFilter, name: str, complaints: Complaints) -> datetime | None:
+def time(given: pb.EventFilter, name: str, complaints: Complaints) -> datetime | None:
+    """The time in a field of a filter, since or until; None if it is not set."""
     if not given.HasField(name):  # type: ignore[arg-type] # since or until
         return None
     at: Timestamp = getattr(given, name)

@@ -5,7 +5,7 @@ from operator import attrgetter
 from workflows import history_pb2 as pb
 
 from infrastructure.contract import HISTORY_SERVICE
-from infrastructure.rpc.history import convert, render, search, verification, watch
+from infrastructure.rpc.history import convert, exports, render, search, verification, watch
 from infrastructure.rpc.method import LaneName, MethodRow, ServiceTable, StreamRow
 
 _OWNER = attrgetter("user_id")
@@ -89,6 +89,7 @@ METHODS = (
 STREAMS = (
     StreamRow("WatchEvents", pb.WatchEventsRequest, watch.asked, _FILTERED_OWNER),
     StreamRow("VerifyFeed", pb.VerifyFeedRequest, verification.verify_feed, None),
+    StreamRow("ExportPack", pb.ExportPackRequest, exports.asked, _FILTERED_OWNER),
 )
 
 TABLE = ServiceTable(HISTORY_SERVICE, METHODS, STREAMS)

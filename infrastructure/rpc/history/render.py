@@ -11,6 +11,7 @@ from application.history.proofs import CheckpointNow, EventProof
 from application.history.results import Difference, HistoryPage, ListThen, WorkflowThen
 from application.history.whatif import Hypothesis
 from application.ports import EventMetadata, Forgotten, Place
+from application.progress import Progress
 from domain.diffs import FieldChange, Value
 from domain.workflow import Workflow
 from infrastructure.rpc.errors import refusal_of
@@ -178,6 +179,14 @@ def state(workflow_id: str, workflow: Workflow) -> pb.WorkflowState:
 def place(given: Place) -> pb.Place:
     """Where an answer was true."""
     return pb.Place(position=given.position, feed=str(given.feed))
+
+
+def progress_of(progress: Progress) -> pb.Progress:
+    """How far a long piece of work has come."""
+    shown = pb.Progress(done=progress.done, total=progress.total, rate=progress.rate)
+    if progress.remaining is not None:
+        shown.remaining.FromNanoseconds(int(progress.remaining * 1e9))
+    return shown
 
 
 def _value(value: Value) -> ValueMessage:

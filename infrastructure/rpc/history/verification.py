@@ -1,6 +1,5 @@
 """Requests for verification, its progress, and its verdicts, as the history's contract has them."""
 
-from google.protobuf.duration_pb2 import Duration
 from workflows import history_pb2 as pb
 
 from application.history.questions import Subject
@@ -8,7 +7,7 @@ from application.ports import Place
 from application.progress import Progress
 from application.verification.answers import VerifyFeed, VerifyWorkflow
 from application.verification.findings import FeedReport, Finding, Verdict, WorkflowReport
-from infrastructure.rpc.history.render import place
+from infrastructure.rpc.history.render import place, progress_of
 from infrastructure.rpc.method import Rendered, Surroundings
 from infrastructure.rpc.workflows import convert as workflows
 
@@ -35,10 +34,7 @@ def workflow_report(report: WorkflowReport) -> Rendered:
 
 def feed_progress(progress: Progress) -> pb.VerifyFeedResponse:
     """How far the verification of the feed has come."""
-    shown = pb.Progress(done=progress.done, total=progress.total, rate=progress.rate)
-    if progress.remaining is not None:
-        shown.remaining.CopyFrom(_duration(progress.remaining))
-    return pb.VerifyFeedResponse(progress=shown)
+    return pb.VerifyFeedResponse(progress=progress_of(progress))
 
 
 def feed_report(report: FeedReport) -> pb.VerifyFeedResponse:
@@ -73,7 +69,3 @@ def _finding(finding: Finding) -> pb.Finding:
         version=finding.version,
         description=finding.description,
     )
-
-
-def _duration(seconds: float) -> Duration:
-    return Duration(seconds=int(seconds), nanos=int(seconds % 1 * 1e9))

@@ -1,0 +1,97 @@
+"""Evidence packs over the wire, verified by the verifier that they carry."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+import pytest
+from workflows import history_pb2 as pb
+from workflows.history_pb2_grpc import WorkflowHistoryServiceStub
+
+from tests.support.command_line import answer, refusal, workflows
+from tests.support.service import Service
+
+Serve = Callable[..., Service]
+SOON = 60.0  # seconds
+
+
+@pytest.fixture
+def served(serve: Serve, tmp_path: Path) -> Service:
+    """A service that keeps a log."""
+    return serve(
+        WORKFLOWS_DATA_DIR=str(tmp_path / "data"),
+        WORKFLOWS_LOG_DIR=str(tmp_path / "log"),
+        WORKFLOWS_LOG_EVERY="0.1",
+    )
+
+
+def verified(pack: Path, *arguments: str) -> str:
+    """What the verifier in a pack says, run by a Python that is told to know nothing of ours."""
+    with zipfile.ZipFile(pack) as archive:
+        verifier = archive.read("verify.py")
+    run = subprocess.run(
+        [sys.executable, "-I", "-", pack, *arguments],
+        input=verifier,
+        capture_output=True,
+        check=False,
+    )
+    assert not run.stderr, run.stderr.decode()
+    return run.stdout.decode()
+
+
+def lines(pack: Path, name: str) -> list[dict[str, object]]:
+    """The lines of a file of a pack."""
+    with zipfile.ZipFile(pack) as archive:
+        return [json.loads(line) for line in archive.read(name).splitlines()]
+
+
+def test_a_pack_holds_what_was_chosen_and_its_own_verifier_passes_it(
+    served: Service, tmp_path: Path
+) -> None:
+    client, pack = served.client, tmp_path / "pack.zip"
+    mine = [client.created("ann"), client.created("ann")]
+    client.created("bob")
+    client.increment(mine[0], "job-1")
+    given = ("--target", client.address, "-o", str(pack))
+
+    exported = answer("export", "--user", "ann", *given, "--json")
+
+    assert exported["events"] == 3
+    assert verified(pack).startswith("PASS 3 events of 2 workflows, 0 of them erased")
+    found = lines(pack, "events.jsonl")
+    assert [(each["position"], each["workflow_id"]) for each in found] == [
+        (1, mine[0]),
+        (2, mine[1]),
+        (4, mine[0]),
+    ]
+    answer("export", "--workflow", mine[1], *given, "--json")
+    assert [each["position"] for each in lines(pack, "proofs.jsonl")] == [2]
+    said = workflows("export", "--all", *given)
+    assert said.stdout.startswith(f"wrote {pack}: 4 events")
+    assert "PASS 4 events of 3 workflows" in verified(pack)
+
+
+def test_an_unknown_workflow_and_that_of_another_user_are_refused_and_write_nothing(
+    served: Service, tmp_path: Path
+) -> None:
+    workflow_id, pack = served.client.created("ann"), tmp_path / "pack.zip"
+    given = ("-o", str(pack), "--target", served.address)
+
+    assert "NOT_FOUND" in refusal("export", "--workflow", workflow_id, "--user", "bob", *given)
+    assert not list(tmp_path.glob("*pack.zip*"))
+
+
+def test_what_cannot_choose_events_is_named(served: Service) -> None:
+    history = WorkflowHistoryServiceStub(served.client.channel)
+    wanted = pb.EventFilter(workflow_id="x", actor="bob", job_id="j")
+
+    with pytest.raises(grpc.RpcError) as refused:
+        list(history.ExportPack(pb.ExportPackRequest(filter=wanted), timeout=SOON))
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    for field in ("filter.workflow_id", "filter.actor", "filter.job_id"):
+        assert field in refused.value.details()
