@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 
-from application import access, draft, erasure, handler, watches
+from application import access, draft, erasure, exports, handler, watches
 from application.history import proofs
 from application.ports import troubles
 from domain import errors as domain
@@ -137,6 +137,7 @@ ROWS: list[Row] = [
         False,
     ),
     (troubles.SearchTooBroad("x"), Code.RESOURCE_EXHAUSTED, "SEARCH_TOO_BROAD", [], False),
+    (exports.PackTooLarge(), Code.RESOURCE_EXHAUSTED, "PACK_TOO_LARGE", [], False),
     (troubles.TimeNotFound("x"), Code.UNAVAILABLE, "TIME_NOT_FOUND", [_RETRY], False),
     (troubles.OutcomeUnknown("x"), Code.UNAVAILABLE, "OUTCOME_UNKNOWN", [_RETRY], False),
     (troubles.StoredDataDamaged("x"), Code.DATA_LOSS, "STORED_DATA_DAMAGED", [], False),
@@ -230,8 +231,8 @@ def test_every_error_of_the_house_has_a_row_that_is_asserted() -> None:
     asserted = {type(row[0]) for row in ROWS}
     assert asserted == RULES.keys()
     ours = (
-        access, domain, troubles, draft, erasure, handler, proofs, watches, lanes, rpc, allowance,
-        calls,
+        access, domain, troubles, draft, erasure, exports, handler, proofs, watches, lanes, rpc,
+        allowance, calls,
     )  # fmt: skip
     assert _errors_in(*ours) - WITHOUT_ROW == asserted
 
