@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from infrastructure.address import Address
-from infrastructure.http.server import Checks, HttpServer, Page, application
+from infrastructure.http.server import Checks, Details, HttpServer, Page, application
 from infrastructure.identity.tls import TlsFiles
 from infrastructure.rpc.served import Served
 
@@ -29,6 +29,7 @@ def opened(
     address: Address,
     served: Served,
     checks: Checks,
+    details: Details,
     measured: Page,
     tls: TlsFiles | None,
     *,
@@ -42,7 +43,7 @@ def opened(
         listening = _listening(address, shares_port=shares_port)
     except OSError as refused:
         raise DoorAddressInUse(address, refused) from refused
-    server = HttpServer(application(served, checks, measured), listening, tls)
+    server = HttpServer(application(served, checks, details, measured), listening, tls)
     try:
         yield server
     finally:

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Mapping
 from threading import Thread
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,22 +20,27 @@ from infrastructure.rpc.served import Served
 
 _KEEP_ALIVE = 75  # seconds that an idle connection stays open
 
-Checks = Mapping[str, Callable[[], bool]]
-"""What readiness depends on, each by a name that an operator understands."""
+Checks = Mapping[str, Callable[[], str]]
+"""What readiness depends on, by names that operators understand: why each fails, or nothing."""
+
+Details = Callable[[], Mapping[str, Any]]
+"""What else readiness tells."""
 
 Page = Callable[[], tuple[bytes, str]]
 """Makes a page: its content, and its media type."""
 
 
-def application(served: Served, checks: Checks, measured: Page) -> Starlette:
+def application(served: Served, checks: Checks, details: Details, measured: Page) -> Starlette:
     """The door as an ASGI application; `measured` is what /metrics shows."""
 
     def alive(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
     def ready(_: Request) -> Response:
-        failing = [name for name, holds in checks.items() if not holds()]
-        answer = {"status": "not ready" if failing else "ready", "failing": failing}
+        found = {name: why() for name, why in checks.items()}
+        failing = {name: why for name, why in found.items() if why}
+        status = "not ready" if failing else "ready"
+        answer = {"status": status, "failing": failing, **details()}
         return JSONResponse(answer, 503 if failing else 200)
 
     def metrics(_: Request) -> Response:

@@ -43,6 +43,7 @@ class Health:
         self._statuses: dict[str, int] = dict.fromkeys((PROCESS, *names), _SERVING)
         self._changing = Lock()
         self._stopping = False
+        self._obstacle = ""
         self._watchers: set[_Watcher] = set()
 
     @property
@@ -57,10 +58,11 @@ class Health:
         """The streaming method, by its full name."""
         return {f"/{HEALTH}/Watch": self._watch}
 
-    def become(self, *, ready: bool) -> None:
-        """Sets whether the service is ready. Ignored after `stop`."""
+    def become(self, *, ready: bool, obstacle: str = "The service is not ready") -> None:
+        """Sets whether the service is ready, or else why not. Ignored after `stop`."""
         with self._changing:
             if not self._stopping:
+                self._obstacle = "" if ready else obstacle
                 self._set(_SERVING if ready else _NOT_SERVING, but=(PROCESS,))
         self._tell()
 
@@ -68,6 +70,7 @@ class Health:
         """Nothing is served any more: clients should go elsewhere."""
         with self._changing:
             self._stopping = True
+            self._obstacle = "The service stops"
             self._set(_NOT_SERVING)
         self._tell()
 
@@ -76,9 +79,9 @@ class Health:
         return self._statuses.get(name, _UNKNOWN)
 
     @property
-    def serving(self) -> bool:
-        """Whether every name is served: the process runs, is ready, and does not stop."""
-        return all(status == _SERVING for status in self._statuses.values())
+    def obstacle(self) -> str:
+        """Why the service is not ready, in words for whoever asks; empty if it is."""
+        return self._obstacle
 
     def _set(self, status: int, but: Sequence[str] = ()) -> None:
         for name in self._statuses:
@@ -150,10 +153,14 @@ class _Watcher:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What keeps the service from its work; `lasting` if an operator must act."""
+    """What keeps the service from its work; `lasting` if an operator must act.
+
+    `why` is for operators only; `sentence` is for whoever asks whether the service is ready.
+    """
 
     why: str
     lasting: bool = False
+    sentence: str = "The service is not ready"
 
 
 class Readiness:
@@ -194,7 +201,7 @@ class Readiness:
                     self._events.ready()
             elif ready and (obstacle.lasting or failures >= FAILURES_TO_UNREADY):
                 ready = False
-                self._health.become(ready=False)
+                self._health.become(ready=False, obstacle=obstacle.sentence)
                 self._events.not_ready(obstacle.why)
             self._stopped.wait(CHECK_EVERY)
 

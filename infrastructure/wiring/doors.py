@@ -1,9 +1,10 @@
 """Where calls come in: the methods over gRPC at one or two doors, and the same over HTTP."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from secrets import token_bytes
+from typing import Any
 
 from grpc import ServerCredentials
 
@@ -31,6 +32,8 @@ from infrastructure.wiring.lanes import Lanes
 from infrastructure.wiring.services import Sources, served
 from infrastructure.wiring.stop import End, stop
 from infrastructure.wiring.store import Store
+
+_THREAD_ENDED = "A thread of the service ended"
 
 
 class Servers:
@@ -122,6 +125,7 @@ def opened_methods(
 def opened_http(
     settings: Settings,
     served: Served,
+    store: Store,
     lanes: Lanes,
     health: Health,
     measured: Page,
@@ -136,9 +140,20 @@ def opened_http(
     if settings.http_listen is None:
         yield None
         return
-    checks = {"threads": lambda: lanes.alive, "service": lambda: health.serving}
+    checks = {
+        "threads": lambda: "" if lanes.alive else _THREAD_ENDED,
+        "service": lambda: health.obstacle,
+    }
     address = Address.parse(settings.http_listen)
-    with opened(address, served, checks, measured, tls, shares_port=shares_port) as door:
+    with opened(
+        address,
+        served,
+        checks,
+        lambda: _details(store.probe),
+        measured,
+        tls,
+        shares_port=shares_port,
+    ) as door:
         yield door.port
 
 
@@ -177,6 +192,23 @@ def _encryption(tls: TlsFiles | None, *, requires_client: bool) -> ServerCredent
 
 def _obstacle(servers: Servers, lanes: Lanes, probe: Probe) -> Obstacle | None:
     if not (servers.alive and lanes.alive):
-        return Obstacle("a thread of the service ended", lasting=True)
+        return Obstacle(_THREAD_ENDED, lasting=True, sentence=_THREAD_ENDED)
     refused = probe.obstacle()
-    return Obstacle(refused.why, refused.lasting) if refused else None
+    if refused is None:
+        return None
+    return Obstacle(refused.why, refused.lasting, f"{refused} ({refused.reason})")
+
+
+def _details(probe: Probe) -> Mapping[str, Any]:
+    """The followers of the feed as readiness tells of them: no fault, for strangers may ask."""
+    followers = [
+        {
+            "name": state.name,
+            "position": state.place.position,
+            "behind": state.behind,
+            "running": state.running,
+            "failures": state.failures,
+        }
+        for state in probe.followers
+    ]
+    return {"followers": followers}

@@ -59,7 +59,7 @@ def running(
             settings, store, lanes, health, servers, tls, streams.sources, observer, end
         ) as methods,
         opened_http(
-            settings, methods.served, lanes, health, measured, tls, shares_port=shares_port
+            settings, methods.served, store, lanes, health, measured, tls, shares_port=shares_port
         ) as http_port,
     ):
         alive = (servers, lanes, followers, streams)

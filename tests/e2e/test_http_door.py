@@ -50,7 +50,7 @@ def test_json_and_grpc_see_one_service(http: httpx.Client, service: Service) -> 
     assert again.headers["trailer-x-replayed"] == "true"
     assert (theirs.status_code, theirs.json()["code"]) == (404, "not_found")
     assert found.payload == WORKFLOW["payload"]
-    assert http.get("/readyz").json() == {"status": "ready", "failing": []}
+    assert http.get("/readyz").json()["failing"] == {}
 
 
 def test_readiness_over_http_falls_with_the_database(
@@ -64,11 +64,15 @@ def test_readiness_over_http_falls_with_the_database(
         f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",
     )
 
-    until(lambda: http.get("/readyz").json()["failing"] == ["service"])
+    until(lambda: http.get("/readyz").status_code == 503)
+    assert http.get("/readyz").json()["failing"] == {
+        "service": "The database cannot be reached (STORE_UNAVAILABLE)"
+    }
 
     assert http.get("/livez").status_code == 200
     execute(postgres, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     until(lambda: http.get("/readyz").status_code == 200)
+    until(lambda: [each["name"] for each in http.get("/readyz").json()["followers"]] == ["search"])
 
 
 def test_a_refusal_names_every_bad_field(http: httpx.Client) -> None:

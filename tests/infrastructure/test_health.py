@@ -86,6 +86,7 @@ def test_a_watcher_hears_of_changes_only_and_of_the_stop_last(
             assert next(watching).status == heard
     health.stop()
     health.become(ready=True)
+    assert health.obstacle == "The service stops"
     assert next(watching).status == NOT_SERVING
     watching.cancel()
 
@@ -171,15 +172,18 @@ def test_readiness_falls_after_failures_in_a_row_and_each_change_is_reported_onc
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(health_module, "CHECK_EVERY", 0.001)
-    passing, lasting = Obstacle("slow"), Obstacle("read-only", lasting=True)
+    passing = Obstacle("slow")
+    lasting = Obstacle("read-only", lasting=True, sentence="It takes no writes")
     answers = [
         None, passing, None, *[passing] * FAILURES_TO_UNREADY, passing, None, lasting, lasting, None
     ]  # fmt: skip
     seen: list[int] = []
+    told_to_all: list[str] = []
     health, told = Health([NAME]), Told()
 
     def obstacle() -> Obstacle | None:
         seen.append(health.status(NAME))
+        told_to_all.append(health.obstacle)
         return answers.pop(0) if answers else None
 
     readiness = Readiness(health, obstacle, told)
@@ -187,5 +191,6 @@ def test_readiness_falls_after_failures_in_a_row_and_each_change_is_reported_onc
     readiness.stop()
     assert seen[:6] == [SERVING] * 5 + [NOT_SERVING]
     assert seen[7:9] == [SERVING, NOT_SERVING]
-    assert health.status(NAME) == SERVING
+    assert told_to_all[8] == "It takes no writes"
+    assert (health.status(NAME), health.obstacle) == (SERVING, "")
     assert told.lines == ["not ready: slow", "ready", "not ready: read-only", "ready"]

@@ -57,13 +57,13 @@ def methods() -> Methods:
 
 
 @pytest.fixture
-def checks() -> dict[str, bool]:
+def checks() -> dict[str, str]:
     """What readiness finds."""
-    return {"database": True, "threads": True}
+    return {"database": "", "threads": ""}
 
 
 @pytest.fixture
-def door(methods: Methods, checks: dict[str, bool]) -> Iterator[httpx.Client]:
+def door(methods: Methods, checks: dict[str, str]) -> Iterator[httpx.Client]:
     """A client of a door that serves those methods."""
     served = {
         GET: methods.get,
@@ -72,7 +72,8 @@ def door(methods: Methods, checks: dict[str, bool]) -> Iterator[httpx.Client]:
     }
     listening = socket.create_server(("127.0.0.1", 0))
     found = {name: partial(checks.__getitem__, name) for name in checks}
-    app = application(Served([SERVICE], served), found, lambda: (b"calls 1.0\n", "text/plain"))
+    page = (b"calls 1.0\n", "text/plain")
+    app = application(Served([SERVICE], served), found, lambda: {"followers": 2}, lambda: page)
     server = HttpServer(app, listening)
     host, port = listening.getsockname()
     with httpx.Client(base_url=f"http://{host}:{port}", trust_env=False) as client:
@@ -169,14 +170,14 @@ def test_a_client_that_disconnects_cancels_its_call(door: httpx.Client, methods:
     assert methods.cancelled.wait(10)
 
 
-def test_probes_name_what_fails(door: httpx.Client, checks: dict[str, bool]) -> None:
+def test_probes_name_what_fails_and_why(door: httpx.Client, checks: dict[str, str]) -> None:
     assert door.get("/livez").json() == {"status": "alive"}
-    assert door.get("/readyz").json() == {"status": "ready", "failing": []}
-    checks["database"] = False
+    assert door.get("/readyz").json() == {"status": "ready", "failing": {}, "followers": 2}
+    checks["database"] = "It is away"
 
     unready = door.get("/readyz")
 
-    assert (unready.status_code, unready.json()["failing"]) == (503, ["database"])
+    assert (unready.status_code, unready.json()["failing"]) == (503, {"database": "It is away"})
     assert door.get("/livez").status_code == 200
 
 
