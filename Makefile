@@ -11,7 +11,7 @@ PROTOC = PYTHONPATH=$(VENV)/generator $(BIN)/python -m grpc_tools.protoc
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 
-.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e abuse environments fast pythons bench lock dist audit go-stubs clean
+.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e abuse environments restarts fast pythons bench lock dist audit go-stubs clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ unit: $(VENV)/.dev ## Runs all tests.
 
 environments: $(VENV)/.dev ## Starts the service in odd places, as root and as a user, and breaks starts off at any time.
 	@ENVIRONMENTS=1 $(BIN)/python -m pytest -n $(PROCESSES) tests/environments
+
+restarts: $(VENV)/.dev ## Restarts PostgreSQL five times under load and fails over once, each time back within 5 s (RESTARTS=...).
+	@RESTARTS=$(or $(RESTARTS),5) $(BIN)/python -m pytest tests/faults/test_restarts.py
 
 fast: $(VENV)/.dev ## Runs the tests that take seconds, and the methods over the wire.
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile tests/domain tests/application tests/contracts tests/testing \
