@@ -37,11 +37,14 @@ class Caller:
     token_id: str = ""
 
     @property
+    def name(self) -> str:
+        """The caller by its issuer and subject."""
+        return f"{self.issuer}|{self.subject}" if self.issuer else self.subject
+
+    @property
     def actor(self) -> str:
         """The caller as it is recorded with every event that it causes."""
-        issuer = f"{self.issuer}|" if self.issuer else ""
-        token = f"#{self.token_id}" if self.token_id else ""
-        return f"{issuer}{self.subject}{token}"
+        return f"{self.name}#{self.token_id}" if self.token_id else self.name
 
 
 ANONYMOUS = Caller("", "anonymous", frozenset(Role))

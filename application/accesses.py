@@ -20,9 +20,13 @@ class Subject(NamedTuple):
 
 
 class Access(NamedTuple):
-    """One read of the history of others, by an actor and a method."""
+    """One read of the history of others, by an actor and a method.
+
+    `caller` is the actor without the id of its token.
+    """
 
     actor: str
+    caller: str
     method: str
     subject: Subject
     request_id: str

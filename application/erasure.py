@@ -2,8 +2,8 @@
 
 The steps: a fence, so that nothing new is recorded for the user; the user's workflows are noted;
 the content of events, rows and search entries go in batches, then the ledger entries; a signed
-receipt is written outside the database; it is stored, and the fence is removed. Each step can be
-interrupted anywhere and done again.
+receipt is written outside the database; it is stored, and the fence is removed; the log of receipts
+takes it in. Each step can be interrupted anywhere and done again.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,14 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
-from application.receipts import Erasure, parse_receipt, receipt_text
+from application.receipts import (
+    Erasure,
+    KeptReceipt,
+    ReceiptProof,
+    ReceiptRefused,
+    parse_receipt,
+    receipt_text,
+)
 from domain import fields
 from domain.fields import refuse_invalid
 
@@ -106,8 +113,8 @@ class ErasureStore(Protocol):
         """The ids of erasures that were interrupted."""
         ...
 
-    def receipts(self) -> Iterator[tuple[str, str]]:
-        """The ids and receipts of all complete erasures."""
+    def receipts(self, after: int = 0) -> Iterator[KeptReceipt]:
+        """The receipts of complete erasures, by their numbers, those above a number."""
         ...
 
     def hold(self, asked: HoldUser, actor: str) -> None:
@@ -128,6 +135,23 @@ class Receipts(Protocol):
 
     def kept(self) -> Iterator[tuple[str, str]]:
         """The ids and receipts of all. Raises ReceiptRefused for one that was not signed here."""
+        ...
+
+    def log(self, following: Callable[[int], Iterator[KeptReceipt]]) -> None:
+        """Takes receipts into the log of receipts, each in the place that its number names.
+
+        `following` returns those above a number. A receipt whose number leaves a gap waits for the
+        one before it. A log that cannot be written is reported to operators.
+        """
+        ...
+
+    def proof(self, receipt: KeptReceipt) -> ReceiptProof | None:
+        """The proof of a receipt; None if there is none yet, or the log cannot be read."""
+        ...
+
+    @property
+    def logged(self) -> int:
+        """How many receipts the log of receipts covers; 0 if it cannot be read."""
         ...
 
 
@@ -156,10 +180,17 @@ class Erasures:
 
         Call it before anything is served. Erasures of receipts that the database lacks, because it
         was restored, are done again; those that were interrupted are finished. Raises
-        ReceiptRefused or StoreUnavailable.
+        ReceiptRefused, as it does if receipts are missing that the log of receipts covers, or
+        StoreUnavailable.
         """
         kept = dict(self._receipts.kept())
-        stored = dict(self._store.receipts())
+        stored = {each.id: each.note for each in self._store.receipts()}
+        known = len(kept.keys() | stored.keys())
+        if known < self._receipts.logged:
+            raise ReceiptRefused(
+                f"The log of receipts covers {self._receipts.logged} erasures, and only {known}"
+                " receipts are known: what was erased may be back. Restore the folder of receipts."
+            )
         for receipt_id in stored.keys() - kept.keys():
             self._receipts.keep(receipt_id, stored[receipt_id])
         done = 0
@@ -171,6 +202,7 @@ class Erasures:
         for receipt_id in self._store.unfinished():
             self._finish(receipt_id)
             done += 1
+        self._receipts.log(self._store.receipts)
         return done
 
     def hold(self, asked: HoldUser, actor: str) -> None:
@@ -207,7 +239,9 @@ class Erasures:
         receipt = self._sign(receipt_text(erasure))
         self._receipts.keep(receipt_id, receipt)
         self._store.end(receipt_id, receipt)
-        return replace(erasure, receipt=receipt)
+        self._receipts.log(self._store.receipts)
+        proof = self._receipts.proof(KeptReceipt(erasure.number, receipt_id, receipt))
+        return replace(erasure, receipt=receipt, proof=proof)
 
 
 def bounded(text: str, most: int) -> str | None:

@@ -1,15 +1,21 @@
-"""Receipts of erasures: what went, why and when, without a word about the person."""
+"""Receipts of erasures: what went, why and when, without a word about the person.
+
+Each receipt is a signed note, and a leaf of the log of receipts: nobody can take one away, or put
+another one in its place, without contradicting a checkpoint that was signed.
+"""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import NamedTuple
 
 from application.ports import Feed
 
 _FORMAT = "workflows.receipt.v1"
-_HEADS = 11  # lines between the format and the first workflow
+_LEAF = "workflows.erasure.v1"
+_HEADS = 12  # lines between the format and the first workflow
 
 
 class ErasedWorkflow(NamedTuple):
@@ -27,9 +33,10 @@ class ErasedWorkflow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What an erasure took away; if it was only counted, it has no id, time and receipt.
+    """What an erasure took away; if it was only counted, it has no id, time, number and receipt.
 
-    `position` is the last position of the feed that was taken into account.
+    `position` is the last position of the feed that was taken into account. `number` counts the
+    erasures that took anything away, from 1.
     """
 
     id: str
@@ -43,7 +50,14 @@ class Erasure:
     events: int
     ledger_entries: int
     search_entries: int
+    number: int = 0
     receipt: str = ""
+    proof: "ReceiptProof | None" = field(default=None, compare=False)
+    """Proves the receipt; None if the log of receipts does not cover it yet."""
+
+    def proven(self, proof: "ReceiptProof | None") -> "Erasure":
+        """The same with a proof of its receipt."""
+        return replace(self, proof=proof)
 
 
 class ReceiptRefused(Exception):
@@ -56,6 +70,7 @@ def receipt_text(erasure: Erasure) -> str:
     lines = [
         _FORMAT,
         f"id {erasure.id}",
+        f"number {erasure.number}",
         f"feed {erasure.feed}",
         f"position {erasure.position}",
         f"erased_at {moment}",
@@ -69,6 +84,27 @@ def receipt_text(erasure: Erasure) -> str:
         *(f"{w[0]} {w.events} {w.position} {w.digest.hex()}" for w in erasure.workflows),
     ]
     return "".join(f"{line}\n" for line in lines)
+
+
+class KeptReceipt(NamedTuple):
+    """A receipt as it is stored: the number and the id of its erasure, and the signed note."""
+
+    number: int
+    id: str
+    note: str
+
+    @property
+    def leaf(self) -> bytes:
+        """What the log of receipts says of it: digests and numbers only."""
+        digest = sha256(self.note.encode()).hexdigest()
+        return f"{_LEAF}\n{self.number}\n{self.id}\n{digest}\n".encode()
+
+
+class ReceiptProof(NamedTuple):
+    """The leaf of a receipt, and the proof that the log of receipts holds it."""
+
+    leaf: bytes
+    proof: str
 
 
 def parse_receipt(receipt: str) -> Erasure:
@@ -94,6 +130,7 @@ def parse_receipt(receipt: str) -> Erasure:
             int(facts["events"]),
             int(facts["ledger_entries"]),
             int(facts["search_entries"]),
+            int(facts["number"]),
             receipt,
         )
     except (ValueError, KeyError) as unreadable:

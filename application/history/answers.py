@@ -11,7 +11,7 @@ from application.history.cursors import (
     history_question,
     list_question,
 )
-from application.history.entries import entries, fitting
+from application.history.entries import entries, erasure_of, fitting
 from application.history.lists import ListAt, page_at
 from application.history.moments import NotYetCreated, place_of, version_of
 from application.history.proofs import SignedLogs, checkpoint_now, event_proof
@@ -37,6 +37,7 @@ from application.history.states import State, state_at, states
 from application.history.whatif import Hypothesis, what_if
 from application.ledger import LedgerDigests
 from application.ports import (
+    ErasureMark,
     Feed,
     Forgotten,
     Record,
@@ -154,6 +155,9 @@ def _as_of(record: Record, asked: AsOfRequest) -> WorkflowThen:
     state = state_at(record, version)
     if state is None:
         raise NotYetCreated(version.workflow_id, place)
+    if isinstance(state, Forgotten):
+        erasure = erasure_of(record, version.workflow_id)
+        return WorkflowThen(version.workflow_id, erasure, version.version, place)
     return WorkflowThen(version.workflow_id, state, version.version, place)
 
 
@@ -166,12 +170,15 @@ def _difference(record: Record, asked: DiffRequest) -> Difference:
             raise InvalidFields([Violation(name, complaint)])
     workflow_id = asked.subject.workflow_id
     before, after = states(record, [Version(workflow_id, version) for version in wanted])
-    return Difference(workflow_id, _changes(before, after), *wanted, record.place)
+    differing = _changes(record, workflow_id, before, after)
+    return Difference(workflow_id, differing, *wanted, record.place)
 
 
-def _changes(before: State, after: State) -> Sequence[FieldChange] | None:
+def _changes(
+    record: Record, workflow_id: str, before: State, after: State
+) -> Sequence[FieldChange] | ErasureMark:
     if isinstance(before, Forgotten) or isinstance(after, Forgotten):
-        return None
+        return erasure_of(record, workflow_id)
     return changes(before, after)
 
 

@@ -8,6 +8,8 @@ from application.folds import evolved
 from application.history.states import State, states
 from application.ports import (
     FORGOTTEN,
+    UNKNOWN_ERASURE,
+    ErasureMark,
     EventMetadata,
     Forgotten,
     Record,
@@ -24,13 +26,14 @@ class Entry:
     """An event with every field that it changed, and the sentence that says why.
 
     `preceding_position` is the position of the event from which a rule followed; 0 if there is
-    none. If the content was erased, there is neither change nor reason.
+    none. If the content was erased, there is neither change nor reason, but `erasure`.
     """
 
     event: RecordedEvent
     changes: Sequence[FieldChange] = ()
     reason: str = ""
     preceding_position: int = 0
+    erasure: ErasureMark | None = None
 
     @property
     def size(self) -> int:
@@ -59,7 +62,7 @@ def entries(record: Record, events: Sequence[RecordedEvent]) -> list[Entry]:
         before = state if known else next(before_firsts)
         state = evolved(before, event.event)
         made[event.position] = entry(event, before, state, positions.get(_cause(event), 0))
-    return [made[event.position] for event in events]
+    return _marked(record, [made[event.position] for event in events])
 
 
 def entry(event: RecordedEvent, before: State, after: State, preceding_position: int) -> Entry:
@@ -67,7 +70,8 @@ def entry(event: RecordedEvent, before: State, after: State, preceding_position:
     fact = event.event
     if isinstance(fact, Forgotten) or isinstance(before, Forgotten) or isinstance(after, Forgotten):
         # If an erasure is under way, what is left of the content must not be shown either.
-        return Entry(replace(event, event=FORGOTTEN, metadata=FORGOTTEN))
+        forgotten = replace(event, event=FORGOTTEN, metadata=FORGOTTEN)
+        return Entry(forgotten, erasure=UNKNOWN_ERASURE)
     return Entry(event, changes(before, after), reason(before, fact), preceding_position)
 
 
@@ -79,6 +83,25 @@ def fitting(made: Sequence[Entry]) -> Sequence[Entry]:
         if count and room < 0:
             return made[:count]
     return made
+
+
+def erasure_of(record: Record, workflow_id: str) -> ErasureMark:
+    """The erasure of a workflow whose content was erased."""
+    return record.erasures([workflow_id]).get(workflow_id, UNKNOWN_ERASURE)
+
+
+def _marked(record: Record, made: list[Entry]) -> list[Entry]:
+    """The entries; those whose content was erased name the erasure."""
+    erased = {each.event.workflow_id for each in made if each.erasure}
+    if not erased:
+        return made
+    marks = record.erasures(erased)
+    return [
+        replace(each, erasure=marks.get(each.event.workflow_id, UNKNOWN_ERASURE))
+        if each.erasure
+        else each
+        for each in made
+    ]
 
 
 def _version(event: RecordedEvent) -> Version:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from application.history.entries import Entry
 from application.history.proofs import CheckpointNow, EventProof
 from application.history.whatif import Hypothesis
-from application.ports import Forgotten, ListedWorkflow, Place
+from application.ports import ErasureMark, ListedWorkflow, Place
 from domain.diffs import FieldChange
 from domain.workflow import Workflow
 
@@ -27,20 +27,20 @@ class HistoryPage:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowThen:
-    """A workflow at a moment, after `version` events."""
+    """A workflow at a moment, after `version` events; or the erasure that took its content away."""
 
     workflow_id: str
-    workflow: Workflow | Forgotten
+    workflow: Workflow | ErasureMark
     version: int
     place: Place
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What differs between two versions of a workflow; None if the content of one was erased."""
+    """What differs between two versions of a workflow; or the erasure of its content."""
 
     workflow_id: str
-    changes: Sequence[FieldChange] | None
+    changes: Sequence[FieldChange] | ErasureMark
     from_version: int
     to_version: int
     place: Place

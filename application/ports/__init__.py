@@ -12,7 +12,9 @@ from application.ports.events import (
 )
 from application.ports.feed import EventFeed, FeedBatch, FeedEnd, StoredEvent
 from application.ports.history import (
+    UNKNOWN_ERASURE,
     Candidate,
+    ErasureMark,
     Place,
     Record,
     Records,
@@ -51,11 +53,13 @@ __all__ = [
     "FORGOTTEN",
     "NO_FEED",
     "OTHER_BYTES",
+    "UNKNOWN_ERASURE",
     "UNREAD",
     "AppendRefused",
     "Candidate",
     "Change",
     "ContentAltered",
+    "ErasureMark",
     "EventFeed",
     "EventMetadata",
     "EventStore",

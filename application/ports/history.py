@@ -52,6 +52,20 @@ class Candidate(NamedTuple):
     row: ListedWorkflow | None
 
 
+class ErasureMark(NamedTuple):
+    """Which erasure took the content of a workflow away, and when that was complete.
+
+    `erased_at` is None while it is under way, or if it is not known.
+    """
+
+    receipt_id: str
+    erased_at: datetime | None
+
+
+UNKNOWN_ERASURE = ErasureMark("", None)
+"""Stands for an erasure that left no receipt here."""
+
+
 class Record(Protocol):
     """The whole record at one moment: all answers agree with each other. For one question.
 
@@ -111,6 +125,10 @@ class Record(Protocol):
         `limit` of them, and no more rows than fit into `room` bytes; the first one is always
         included.
         """
+        ...
+
+    def erasures(self, workflow_ids: Collection[str]) -> Mapping[str, ErasureMark]:
+        """The erasure of each of these workflows; those without one are absent."""
         ...
 
     def ledger(self, keys: Collection[LedgerKey]) -> Mapping[LedgerKey, LedgerEntry]:

@@ -7,7 +7,8 @@ import typer
 from workflows import admin_pb2 as pb
 from workflows import admin_pb2_grpc
 
-from infrastructure.cli.options import Json, Target
+from infrastructure.cli.options import Authorities, Json, Target
+from infrastructure.cli.past.asking import Token, bearer
 from infrastructure.cli.printing import print_line_of_json
 from infrastructure.cli.refusing import calls_to
 from infrastructure.client.channel import connected
@@ -24,7 +25,9 @@ def erase(
     validate_only: Annotated[
         bool, typer.Option("--validate-only", help="Only count what would go.")
     ] = False,
+    token: Token = "",
     target: Target = DEFAULT_TARGET,
+    ca: Authorities = None,
     as_json: Json = False,
 ) -> None:
     """Erase everything that the service knows of a user, and show the receipt.
@@ -36,8 +39,8 @@ def erase(
     request = pb.EraseUserRequest(
         user_id=user, reason=reason, legal_basis=legal_basis, validate_only=validate_only
     )
-    with calls_to(target), connected(target) as channel:
-        done = _call(channel, request)
+    with calls_to(target), connected(target, ca) as channel:
+        done = _call(channel, request, token)
     if as_json:
         print_line_of_json(
             {
@@ -47,6 +50,8 @@ def erase(
                 "ledger_entries": done.ledger_entries,
                 "search_entries": done.search_entries,
                 "receipt": done.receipt,
+                "leaf": done.leaf.decode(),
+                "proof": done.proof,
             }
         )
         return
@@ -57,8 +62,10 @@ def erase(
     )
     if done.receipt:
         typer.echo(done.receipt, nl=False)
+    if done.receipt_id:
+        typer.echo(f"its proof: workflows erasures {done.receipt_id}")
 
 
-def _call(channel: grpc.Channel, request: pb.EraseUserRequest) -> pb.Erasure:
+def _call(channel: grpc.Channel, request: pb.EraseUserRequest, token: str) -> pb.Erasure:
     service = admin_pb2_grpc.WorkflowAdminServiceStub(channel)
-    return service.EraseUser(request, timeout=_WITHIN).erasure
+    return service.EraseUser(request, timeout=_WITHIN, metadata=bearer(token)).erasure

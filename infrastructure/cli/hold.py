@@ -6,7 +6,8 @@ import typer
 from workflows import admin_pb2 as pb
 from workflows import admin_pb2_grpc
 
-from infrastructure.cli.options import Json, Target
+from infrastructure.cli.options import Authorities, Json, Target
+from infrastructure.cli.past.asking import Token, bearer
 from infrastructure.cli.printing import print_line_of_json
 from infrastructure.cli.refusing import calls_to
 from infrastructure.client.channel import connected
@@ -19,7 +20,12 @@ Reason = Annotated[str, typer.Option("--reason", help="Why, without personal dat
 
 
 def hold(
-    user: User, reason: Reason, target: Target = DEFAULT_TARGET, as_json: Json = False
+    user: User,
+    reason: Reason,
+    token: Token = "",
+    target: Target = DEFAULT_TARGET,
+    ca: Authorities = None,
+    as_json: Json = False,
 ) -> None:
     """Hold a user's record: until the hold is released, an erasure is refused.
 
@@ -27,14 +33,20 @@ def hold(
     Examples:
       workflows hold --user alice --reason 'court case 7'
     """
-    with calls_to(target), connected(target) as channel:
+    with calls_to(target), connected(target, ca) as channel:
         service = admin_pb2_grpc.WorkflowAdminServiceStub(channel)
-        service.HoldUser(pb.HoldUserRequest(user_id=user, reason=reason), timeout=_WITHIN)
+        asked = pb.HoldUserRequest(user_id=user, reason=reason)
+        service.HoldUser(asked, timeout=_WITHIN, metadata=bearer(token))
     _say("held", as_json=as_json)
 
 
 def release(
-    user: User, reason: Reason, target: Target = DEFAULT_TARGET, as_json: Json = False
+    user: User,
+    reason: Reason,
+    token: Token = "",
+    target: Target = DEFAULT_TARGET,
+    ca: Authorities = None,
+    as_json: Json = False,
 ) -> None:
     """Release the hold on a user.
 
@@ -42,9 +54,10 @@ def release(
     Examples:
       workflows release --user alice --reason 'case 7 is closed'
     """
-    with calls_to(target), connected(target) as channel:
+    with calls_to(target), connected(target, ca) as channel:
         service = admin_pb2_grpc.WorkflowAdminServiceStub(channel)
-        service.ReleaseHold(pb.ReleaseHoldRequest(user_id=user, reason=reason), timeout=_WITHIN)
+        asked = pb.ReleaseHoldRequest(user_id=user, reason=reason)
+        service.ReleaseHold(asked, timeout=_WITHIN, metadata=bearer(token))
     _say("released", as_json=as_json)
 
 

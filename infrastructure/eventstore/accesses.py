@@ -8,7 +8,11 @@ from application.accesses import Access
 from application.ports import AppendRefused, StoredDataDamaged
 from infrastructure.postgres.session import Session
 
-_RECORD = "SELECT record_accesses_v1(%s::text[], %s::text[], %s::text[], %s, %s::bigint[], %s)"
+_RECORD = """
+    SELECT record_accesses_v1(
+        %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::text[]
+    )
+"""
 
 
 class PostgresAccessLog:
@@ -22,6 +26,7 @@ class PostgresAccessLog:
         subjects = [each.subject for each in accesses]
         columns = (
             [each.actor for each in accesses],
+            [each.caller for each in accesses],
             [each.method for each in accesses],
             [each.user_id for each in subjects],
             [each.workflow_id or None for each in subjects],

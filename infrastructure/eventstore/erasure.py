@@ -20,7 +20,7 @@ from application.erasure import (
     UserHeld,
 )
 from application.ports import Feed, StoreUnavailable
-from application.receipts import ErasedWorkflow, Erasure
+from application.receipts import ErasedWorkflow, Erasure, KeptReceipt
 from infrastructure.eventstore.stored_form import digest
 from infrastructure.postgres.connection import with_network_guards
 from infrastructure.postgres.sqlstates import trouble_of
@@ -56,7 +56,7 @@ _COUNT = """
 _FOUND = "SELECT id FROM workflows_of_v1(%s, %s) AS f(id)"
 _ERASURE = """
     SELECT e.reason, e.legal_basis, e.actor, coalesce(e.position, 0), e.erased_at, e.events,
-           e.ledger_entries, e.search_entries, coalesce(e.receipt, ''),
+           e.ledger_entries, e.search_entries, coalesce(e.number, 0), coalesce(e.receipt, ''),
            (SELECT epoch FROM feed_epoch)
     FROM erasures AS e WHERE e.id = %s
 """
@@ -69,7 +69,10 @@ _LAST_EVENTS = """
 """
 _ERASED = "SELECT workflow_id FROM erased_workflows WHERE receipt_id = %s"
 _UNFINISHED = "SELECT id::text FROM erasures WHERE receipt IS NULL ORDER BY asked_at"
-_RECEIPTS = "SELECT id::text, receipt FROM erasures WHERE receipt IS NOT NULL"
+_RECEIPTS = """
+    SELECT number, id::text, receipt FROM erasures
+    WHERE receipt IS NOT NULL AND number > %s ORDER BY number
+"""
 
 
 class PostgresErasures:
@@ -110,6 +113,7 @@ class PostgresErasures:
         """See ErasureStore.repeat."""
         again = (
             erasure.id,
+            erasure.number,
             erasure.reason,
             erasure.legal_basis,
             erasure.actor,
@@ -118,7 +122,7 @@ class PostgresErasures:
         )
         with self._connected() as connection:
             [(begun,)] = connection.execute(
-                "SELECT repeat_erasure_v1(%s, %s, %s, %s, %s, %s)", again
+                "SELECT repeat_erasure_v1(%s, %s, %s, %s, %s, %s, %s)", again
             ).fetchall()
         return bool(begun)
 
@@ -148,10 +152,10 @@ class PostgresErasures:
         with self._connected() as connection:
             return [row[0] for row in connection.execute(_UNFINISHED).fetchall()]
 
-    def receipts(self) -> Iterator[tuple[str, str]]:
+    def receipts(self, after: int = 0) -> Iterator[KeptReceipt]:
         """See ErasureStore.receipts."""
         with self._connected() as connection:
-            yield from connection.execute(_RECEIPTS).fetchall()
+            yield from map(KeptReceipt._make, connection.execute(_RECEIPTS, (after,)).fetchall())
 
     def hold(self, asked: HoldUser, actor: str) -> None:
         """See ErasureStore.hold."""
@@ -192,7 +196,9 @@ def _erasure(connection: Connection[Any], receipt_id: str) -> Erasure:
     found = connection.execute(_ERASURE, (receipt_id,)).fetchone()
     if found is None:
         raise StoreUnavailable("The erasure was ended by another process", retry=True)
-    reason, basis, actor, position, erased_at, events, ledger, search, receipt, epoch = found
+    reason, basis, actor, position, erased_at, events, ledger, search, number, receipt, epoch = (
+        found
+    )
     ids = [row[0] for row in connection.execute(_ERASED, (receipt_id,)).fetchall()]
     return Erasure(
         receipt_id if ids else "",
@@ -206,6 +212,7 @@ def _erasure(connection: Connection[Any], receipt_id: str) -> Erasure:
         events,
         ledger,
         search,
+        number,
         receipt,
     )
 

@@ -10,6 +10,7 @@ from psycopg.errors import QueryCanceled
 
 from application.ports import (
     Candidate,
+    ErasureMark,
     LedgerEntry,
     LedgerKey,
     Place,
@@ -167,6 +168,11 @@ class Snapshot:
             },
         )
         return [candidate_of(row) for row in rows]
+
+    def erasures(self, workflow_ids: Collection[str]) -> Mapping[str, ErasureMark]:
+        """See Record.erasures."""
+        rows = self._rows(statements.ERASURES, (array_of(workflow_ids),))
+        return {workflow_id: ErasureMark(*mark) for workflow_id, *mark in rows}
 
     def ledger(self, keys: Collection[LedgerKey]) -> Mapping[LedgerKey, LedgerEntry]:
         """See Record.ledger."""

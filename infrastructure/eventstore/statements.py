@@ -95,3 +95,11 @@ def page(names: tuple[str, ...], *, newest_first: bool) -> str:
     named = [f"AND topic = '{name}'" for name in names] or [""]
     found = " UNION ALL ".join(_SPAN.format(named=each, order=order) for each in named)
     return _PAGE.format(columns=_COLUMNS, size=_SIZE, order=order, found=found)
+
+
+ERASURES = """
+    SELECT w.workflow_id::text, w.receipt_id::text, e.erased_at
+    FROM unnest(%s::uuid[]) AS asked(id)
+    JOIN erased_workflows AS w ON w.workflow_id = asked.id
+    JOIN erasures AS e ON e.id = w.receipt_id
+"""

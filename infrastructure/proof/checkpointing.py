@@ -1,9 +1,6 @@
 """The follower that keeps the log of checkpoints: each event a leaf, in the order of the feed."""
 
-import fcntl
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
@@ -13,7 +10,7 @@ from application.ports import Feed, FeedBatch, FeedEnd, StoredEvent
 from infrastructure.proof.keys import KeyUnusable, SigningKey
 from infrastructure.proof.logs import Logs
 from infrastructure.tlog.checkpoints import LogRefused, newest
-from infrastructure.tlog.files import FolderSource
+from infrastructure.tlog.files import FolderSource, alone
 from infrastructure.tlog.policy import PolicyRefused
 from infrastructure.tlog.tiles import WIDTH, Tiles
 from infrastructure.tlog.writing import TileLog
@@ -133,7 +130,7 @@ class _OpenLog:
 
     def publish(self) -> None:
         """Signs a checkpoint of all leaves, unless another process has signed one meanwhile."""
-        with _alone(self._source):
+        with alone(self._source.folder):
             signed = newest(self._source, self._log.signer.verifier)
             size = signed.checkpoint.size if signed else 0
             if size != self._log.checkpoint.size:
@@ -157,14 +154,3 @@ def _last_leaf(source: FolderSource, size: int) -> Leaf | None:
         return Leaf.parse(Tiles(source, size).leaves((size - 1) // WIDTH)[-1])
     except LeafUnreadable as unreadable:
         raise LogRefused(str(unreadable)) from unreadable
-
-
-@contextmanager
-def _alone(source: FolderSource) -> Iterator[None]:
-    """Holds the lock of a log's folder: two processes may believe for a moment to write it."""
-    descriptor = os.open(source.folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -70,6 +70,11 @@ class SigningKey:
         """The key of the log of an epoch."""
         return self.signer(log_name(self.name, epoch))
 
+    @property
+    def receipts_signer(self) -> Signer:
+        """The key of the log of receipts, which goes on through all epochs."""
+        return self.signer(f"{self.name}/erasures")
+
     def sign(self, text: str) -> Note:
         """A note that says a text, signed under the name of the installation.
 

@@ -3,24 +3,27 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from application.receipts import ReceiptRefused
+from application.ports import StoredDataDamaged
+from application.receipts import KeptReceipt, ReceiptProof, ReceiptRefused
 from infrastructure.proof.keys import SigningKey, signing_key
 from infrastructure.proof.logs import logs_of
+from infrastructure.proof.receiptlog import ReceiptLog
 from infrastructure.settings import Settings
 from infrastructure.tlog.files import replace_file, sync_folders
 from infrastructure.tlog.notes import Note, NoteRefused
 
-_FOLDER = "receipts"
+_FOLDER, _LOG = "receipts", "erasures"
 _ROOM = 1024 * 1024 * 1024  # bytes: a user may have had any number of workflows
 
 
 class FolderReceipts:
     """Receipts in a folder, each a signed note in a file of its own, named by its id."""
 
-    def __init__(self, folder: Path, key: Callable[[], SigningKey]) -> None:
+    def __init__(self, root: Path, key: Callable[[], SigningKey]) -> None:
         """`key` returns the key that signs receipts; it is asked for when it is needed."""
-        self._folder = folder
+        self._folder = root / _FOLDER
         self._key = key
+        self.proofs = ReceiptLog(root / _LOG, key)
 
     def sign(self, text: str) -> str:
         """A signed note of a text."""
@@ -38,6 +41,22 @@ class FolderReceipts:
         for path in sorted(self._folder.iterdir()):
             if not path.name.startswith("."):
                 yield path.name, self._verified(path)
+
+    def log(self, following: Callable[[int], Iterator[KeptReceipt]]) -> None:
+        """See Receipts.log."""
+        self.proofs.extend(following)
+
+    def proof(self, receipt: KeptReceipt) -> ReceiptProof | None:
+        """See Receipts.proof."""
+        try:
+            return self.proofs.proof(receipt)
+        except StoredDataDamaged:
+            return None  # ListErasures says it, and writing the log has told operators.
+
+    @property
+    def logged(self) -> int:
+        """See Receipts.logged."""
+        return self.proofs.size
 
     def _verified(self, path: Path) -> str:
         receipt = path.read_text(encoding="utf-8", errors="replace")
@@ -57,4 +76,4 @@ def receipts_of(settings: Settings) -> FolderReceipts:
     """The receipts of an installation: beside its logs, or else in its data folder."""
     logs = logs_of(settings)
     root = logs.root if logs else settings.data_dir
-    return FolderReceipts(root / _FOLDER, lambda: signing_key(settings))
+    return FolderReceipts(root, lambda: signing_key(settings))

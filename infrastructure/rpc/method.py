@@ -36,6 +36,7 @@ class LaneName(StrEnum):
     VERIFICATION = "verification"
     ADMIN = "admin"
     SEARCH = "search"
+    TRAILS = "trails"
     ACCESSES = "accesses"
     """Records who reads the history of others, before the read enters the lane of its method."""
     CHECKS = "checks"

@@ -77,7 +77,8 @@ class Recording:
         if not self.covers(method) or is_own(reply.caller, owner or subject.user_id):
             return None
         reply.origin = self._origins.of(reply.metadata, reply.caller, method, owner)
-        return Access(reply.caller.actor, method, subject, reply.origin.request_id)
+        caller = reply.caller
+        return Access(caller.actor, caller.name, method, subject, reply.origin.request_id)
 
     def first(
         self,

@@ -15,6 +15,7 @@ from application.ports import View
 from application.queries import Lookup, Page, PageRequest
 from application.receipts import Erasure
 from application.searches import SearchPage, SearchRequest
+from application.trails import AccessesPage, AccessesRequest, ErasuresPage, ErasuresRequest
 from application.verification.answers import VerifyWorkflow
 from application.verification.findings import WorkflowReport
 from domain.commands import Command
@@ -37,6 +38,7 @@ VERIFICATIONS = Limits(queue=64, share=8, batch=1)
 ADMINISTRATION = Limits(queue=64, share=64, batch=1)
 SEARCH = Limits(queue=64, share=16, batch=1)
 ACCESSES = Limits(queue=1024, share=256)
+TRAILS = Limits(queue=64, share=16, batch=1)
 
 STORED_TWICE = 2  # A command is stored in its event and in the current-state row.
 
@@ -53,6 +55,7 @@ class Lanes:
     administration: Lane[tuple[EraseUser | HoldUser, str], Erasure | HoldUser]
     searches: Lane[SearchRequest, SearchPage]
     accesses: Lane[Access, Access]
+    trails: Lane[AccessesRequest | ErasuresRequest, AccessesPage | ErasuresPage]
     checks: Lane[Callable[[], Any], Any]
 
     @property
@@ -64,6 +67,7 @@ class Lanes:
             self.administration,
             self.searches,
             self.verifications,
+            self.trails,
             *self.histories,
             *self.lists,
             self.lookups,
@@ -96,6 +100,9 @@ def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
     accesses: Lane[Access, Access] = Lane(
         LaneName.ACCESSES, store.accesses.answer, ACCESSES, observer
     )
+    trails: Lane[AccessesRequest | ErasuresRequest, AccessesPage | ErasuresPage] = Lane(
+        LaneName.TRAILS, store.trails.answer, TRAILS, observer
+    )
     lanes = Lanes(
         writes,
         lookups,
@@ -105,6 +112,7 @@ def opened_lanes(store: Store, observer: Observer) -> Iterator[Lanes]:
         administration,
         searches,
         accesses,
+        trails,
         checks,
     )
     try:
@@ -137,6 +145,7 @@ def entrances(lanes: Lanes, origins: Origins) -> Mapping[LaneName, Entrance]:
         ),
         LaneName.LOOKUPS: Entrance(lanes.lookups, lambda lookup, *_: lookup),
         LaneName.LISTS: Entrance(ParallelLanes(lanes.lists), lambda page, *_: page),
+        LaneName.TRAILS: Entrance(lanes.trails, lambda asked, *_: asked),
         LaneName.VERIFICATION: Entrance(lanes.verifications, lambda asked, *_: asked),
         LaneName.ADMIN: Entrance(
             lanes.administration, lambda asked, reply, *_: (asked, reply.caller.actor)

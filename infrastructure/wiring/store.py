@@ -13,6 +13,7 @@ from application.history.answers import Histories
 from application.ledger import LedgerDigests
 from application.queries import Queries
 from application.searches import Searches
+from application.trails import Trails
 from application.verification.answers import Verifications
 from infrastructure.eventstore.accesses import PostgresAccessLog
 from infrastructure.eventstore.erasure import PostgresErasures
@@ -22,6 +23,7 @@ from infrastructure.eventstore.marks import PostgresMarks
 from infrastructure.eventstore.probe import Probe
 from infrastructure.eventstore.records import PostgresRecords, configure_histories
 from infrastructure.eventstore.store import PostgresEventStore
+from infrastructure.eventstore.trails import PostgresTrails
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
 from infrastructure.postgres.session import Session
 from infrastructure.postgres.watch import DatabaseWatch
@@ -39,9 +41,9 @@ from infrastructure.wiring.clock import now
 
 LISTS_AT_ONCE = 3  # threads, each with a connection
 HISTORIES_AT_ONCE = 2  # likewise
-CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 15
-"""Also the writer, lookups, readiness, searches, accesses, two to read events, two for watches, two
-to verify workflows and the feed, two to export, and one for each follower."""
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 16
+"""Also the writer, lookups, readiness, searches, accesses, trails, two to read events, two for
+watches, two to verify workflows and the feed, two to export, and one for each follower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Store:
     horizon: Horizon
     erasures: Erasures
     accesses: Recorder
+    trails: Trails
     digests: LedgerDigests
     secret: bytes
     """Seals cursors."""
@@ -139,6 +142,7 @@ def opened_store(
             horizon,
             erasures,
             Recorder(PostgresAccessLog(session(keeps_plans=True))),
+            Trails(PostgresTrails(session()), receipts.proofs, secret, lambda: horizon.feed),
             digests,
             secret,
         )

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15workflows/admin.proto\x12\x12workflows.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"_\n\x10\x45raseUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0blegal_basis\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\xfa\x01\n\x07\x45rasure\x12\x12\n\nreceipt_id\x18\x01 \x01(\t\x12\x14\n\x0cworkflow_ids\x18\x02 \x03(\t\x12\x11\n\tworkflows\x18\x03 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x04 \x01(\x03\x12\x16\n\x0eledger_entries\x18\x05 \x01(\x03\x12\x16\n\x0esearch_entries\x18\x06 \x01(\x03\x12-\n\terased_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x13\n\x0blegal_basis\x18\t \x01(\t\x12\r\n\x05\x61\x63tor\x18\n \x01(\t\x12\x0f\n\x07receipt\x18\x0b \x01(\t\"a\n\x11\x45raseUserResponse\x12,\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x1b.workflows.admin.v1.Erasure\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04\x66\x65\x65\x64\x18\x03 \x01(\t\"8\n\x13ListErasuresRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"U\n\x14ListErasuresResponse\x12-\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x1b.workflows.admin.v1.Erasure\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\"2\n\x0fHoldUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x12\n\x10HoldUserResponse\"5\n\x12ReleaseHoldRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x15\n\x13ReleaseHoldResponse\"X\n\x13ListAccessesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\"\x92\x01\n\x06\x41\x63\x63\x65ss\x12/\n\x0b\x61\x63\x63\x65ssed_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"T\n\x14ListAccessesResponse\x12,\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x1a.workflows.admin.v1.Access\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t2\xf7\x03\n\x14WorkflowAdminService\x12Z\n\tEraseUser\x12$.workflows.admin.v1.EraseUserRequest\x1a%.workflows.admin.v1.EraseUserResponse\"\x00\x12\x63\n\x0cListErasures\x12\'.workflows.admin.v1.ListErasuresRequest\x1a(.workflows.admin.v1.ListErasuresResponse\"\x00\x12W\n\x08HoldUser\x12#.workflows.admin.v1.HoldUserRequest\x1a$.workflows.admin.v1.HoldUserResponse\"\x00\x12`\n\x0bReleaseHold\x12&.workflows.admin.v1.ReleaseHoldRequest\x1a\'.workflows.admin.v1.ReleaseHoldResponse\"\x00\x12\x63\n\x0cListAccesses\x12\'.workflows.admin.v1.ListAccessesRequest\x1a(.workflows.admin.v1.ListAccessesResponse\"\x00\x42\x17Z\x15workflows/admin;adminb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15workflows/admin.proto\x12\x12workflows.admin.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"_\n\x10\x45raseUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0blegal_basis\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"\x97\x02\n\x07\x45rasure\x12\x12\n\nreceipt_id\x18\x01 \x01(\t\x12\x14\n\x0cworkflow_ids\x18\x02 \x03(\t\x12\x11\n\tworkflows\x18\x03 \x01(\x03\x12\x0e\n\x06\x65vents\x18\x04 \x01(\x03\x12\x16\n\x0eledger_entries\x18\x05 \x01(\x03\x12\x16\n\x0esearch_entries\x18\x06 \x01(\x03\x12-\n\terased_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x13\n\x0blegal_basis\x18\t \x01(\t\x12\r\n\x05\x61\x63tor\x18\n \x01(\t\x12\x0f\n\x07receipt\x18\x0b \x01(\t\x12\x0c\n\x04leaf\x18\x0c \x01(\x0c\x12\r\n\x05proof\x18\r \x01(\t\"a\n\x11\x45raseUserResponse\x12,\n\x07\x65rasure\x18\x01 \x01(\x0b\x32\x1b.workflows.admin.v1.Erasure\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04\x66\x65\x65\x64\x18\x03 \x01(\t\"L\n\x13ListErasuresRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x12\n\nreceipt_id\x18\x03 \x01(\t\"e\n\x14ListErasuresResponse\x12-\n\x08\x65rasures\x18\x01 \x03(\x0b\x32\x1b.workflows.admin.v1.Erasure\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x0e\n\x06policy\x18\x03 \x01(\t\"2\n\x0fHoldUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x12\n\x10HoldUserResponse\"5\n\x12ReleaseHoldRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x15\n\x13ReleaseHoldResponse\"\xc3\x01\n\x13ListAccessesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x0e\n\x06\x63ursor\x18\x04 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x05 \x01(\t\x12)\n\x05since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05until\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\x06\x41\x63\x63\x65ss\x12/\n\x0b\x61\x63\x63\x65ssed_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x0f\n\x07user_id\x18\x04 \x01(\t\x12\x13\n\x0bworkflow_id\x18\x05 \x01(\t\x12\x12\n\nrequest_id\x18\x06 \x01(\t\"T\n\x14ListAccessesResponse\x12,\n\x08\x61\x63\x63\x65sses\x18\x01 \x03(\x0b\x32\x1a.workflows.admin.v1.Access\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t2\xf7\x03\n\x14WorkflowAdminService\x12Z\n\tEraseUser\x12$.workflows.admin.v1.EraseUserRequest\x1a%.workflows.admin.v1.EraseUserResponse\"\x00\x12\x63\n\x0cListErasures\x12\'.workflows.admin.v1.ListErasuresRequest\x1a(.workflows.admin.v1.ListErasuresResponse\"\x00\x12W\n\x08HoldUser\x12#.workflows.admin.v1.HoldUserRequest\x1a$.workflows.admin.v1.HoldUserResponse\"\x00\x12`\n\x0bReleaseHold\x12&.workflows.admin.v1.ReleaseHoldRequest\x1a\'.workflows.admin.v1.ReleaseHoldResponse\"\x00\x12\x63\n\x0cListAccesses\x12\'.workflows.admin.v1.ListAccessesRequest\x1a(.workflows.admin.v1.ListAccessesResponse\"\x00\x42\x17Z\x15workflows/admin;adminb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,27 +36,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASEUSERREQUEST']._serialized_start=78
   _globals['_ERASEUSERREQUEST']._serialized_end=173
   _globals['_ERASURE']._serialized_start=176
-  _globals['_ERASURE']._serialized_end=426
-  _globals['_ERASEUSERRESPONSE']._serialized_start=428
-  _globals['_ERASEUSERRESPONSE']._serialized_end=525
-  _globals['_LISTERASURESREQUEST']._serialized_start=527
-  _globals['_LISTERASURESREQUEST']._serialized_end=583
-  _globals['_LISTERASURESRESPONSE']._serialized_start=585
-  _globals['_LISTERASURESRESPONSE']._serialized_end=670
-  _globals['_HOLDUSERREQUEST']._serialized_start=672
-  _globals['_HOLDUSERREQUEST']._serialized_end=722
-  _globals['_HOLDUSERRESPONSE']._serialized_start=724
-  _globals['_HOLDUSERRESPONSE']._serialized_end=742
-  _globals['_RELEASEHOLDREQUEST']._serialized_start=744
-  _globals['_RELEASEHOLDREQUEST']._serialized_end=797
-  _globals['_RELEASEHOLDRESPONSE']._serialized_start=799
-  _globals['_RELEASEHOLDRESPONSE']._serialized_end=820
-  _globals['_LISTACCESSESREQUEST']._serialized_start=822
-  _globals['_LISTACCESSESREQUEST']._serialized_end=910
-  _globals['_ACCESS']._serialized_start=913
-  _globals['_ACCESS']._serialized_end=1059
-  _globals['_LISTACCESSESRESPONSE']._serialized_start=1061
-  _globals['_LISTACCESSESRESPONSE']._serialized_end=1145
-  _globals['_WORKFLOWADMINSERVICE']._serialized_start=1148
-  _globals['_WORKFLOWADMINSERVICE']._serialized_end=1651
+  _globals['_ERASURE']._serialized_end=455
+  _globals['_ERASEUSERRESPONSE']._serialized_start=457
+  _globals['_ERASEUSERRESPONSE']._serialized_end=554
+  _globals['_LISTERASURESREQUEST']._serialized_start=556
+  _globals['_LISTERASURESREQUEST']._serialized_end=632
+  _globals['_LISTERASURESRESPONSE']._serialized_start=634
+  _globals['_LISTERASURESRESPONSE']._serialized_end=735
+  _globals['_HOLDUSERREQUEST']._serialized_start=737
+  _globals['_HOLDUSERREQUEST']._serialized_end=787
+  _globals['_HOLDUSERRESPONSE']._serialized_start=789
+  _globals['_HOLDUSERRESPONSE']._serialized_end=807
+  _globals['_RELEASEHOLDREQUEST']._serialized_start=809
+  _globals['_RELEASEHOLDREQUEST']._serialized_end=862
+  _globals['_RELEASEHOLDRESPONSE']._serialized_start=864
+  _globals['_RELEASEHOLDRESPONSE']._serialized_end=885
+  _globals['_LISTACCESSESREQUEST']._serialized_start=888
+  _globals['_LISTACCESSESREQUEST']._serialized_end=1083
+  _globals['_ACCESS']._serialized_start=1086
+  _globals['_ACCESS']._serialized_end=1232
+  _globals['_LISTACCESSESRESPONSE']._serialized_start=1234
+  _globals['_LISTACCESSESRESPONSE']._serialized_end=1318
+  _globals['_WORKFLOWADMINSERVICE']._serialized_start=1321
+  _globals['_WORKFLOWADMINSERVICE']._serialized_end=1824
 # @@protoc_insertion_point(module_scope)

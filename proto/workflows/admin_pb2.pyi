@@ -70,6 +70,8 @@ class Erasure(_message.Message):
     LEGAL_BASIS_FIELD_NUMBER: _builtins.int
     ACTOR_FIELD_NUMBER: _builtins.int
     RECEIPT_FIELD_NUMBER: _builtins.int
+    LEAF_FIELD_NUMBER: _builtins.int
+    PROOF_FIELD_NUMBER: _builtins.int
     receipt_id: _builtins.str
     """Id of the receipt; empty if only counted."""
     workflows: _builtins.int
@@ -87,7 +89,13 @@ class Erasure(_message.Message):
     actor: _builtins.str
     """Who asked for it."""
     receipt: _builtins.str
-    """The receipt: a signed note without personal data; empty if only counted."""
+    """The receipt: a signed note without personal data; empty if only counted, or larger than 1 MiB."""
+    leaf: _builtins.bytes
+    """The leaf of the receipt in the log of receipts: it holds the SHA-256 of the receipt, in hexadecimal."""
+    proof: _builtins.str
+    """The proof that the log of receipts holds this leaf, in the form of c2sp.org/tlog-proof@v1, with its
+    checkpoint; empty if no checkpoint covers it yet.
+    """
     @_builtins.property
     def workflow_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the workflows, at most 1000."""
@@ -110,10 +118,12 @@ class Erasure(_message.Message):
         legal_basis: _builtins.str = ...,
         actor: _builtins.str = ...,
         receipt: _builtins.str = ...,
+        leaf: _builtins.bytes = ...,
+        proof: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["erased_at", b"erased_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "erased_at", b"erased_at", "events", b"events", "ledger_entries", b"ledger_entries", "legal_basis", b"legal_basis", "reason", b"reason", "receipt", b"receipt", "receipt_id", b"receipt_id", "search_entries", b"search_entries", "workflow_ids", b"workflow_ids", "workflows", b"workflows"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "erased_at", b"erased_at", "events", b"events", "leaf", b"leaf", "ledger_entries", b"ledger_entries", "legal_basis", b"legal_basis", "proof", b"proof", "reason", b"reason", "receipt", b"receipt", "receipt_id", b"receipt_id", "search_entries", b"search_entries", "workflow_ids", b"workflow_ids", "workflows", b"workflows"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -159,19 +169,23 @@ class ListErasuresRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    RECEIPT_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Most receipts on the page: 1 to 1000; 0 means 50."""
     cursor: _builtins.str
     """The cursor of the page before; empty for the first page."""
+    receipt_id: _builtins.str
+    """Only the erasure with this receipt, a UUID; empty means all."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        receipt_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "page_size", b"page_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "page_size", b"page_size", "receipt_id", b"receipt_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -185,8 +199,11 @@ class ListErasuresResponse(_message.Message):
 
     ERASURES_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Asks for the next page when sent back; empty on the last page."""
+    """Asks for the next page when sent back; empty on the last page. A page may end early."""
+    policy: _builtins.str
+    """The policy by which the proofs are verified: keys of the log and its witnesses, and the quorum."""
     @_builtins.property
     def erasures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Erasure]:
         """The erasures, newest first."""
@@ -196,10 +213,11 @@ class ListErasuresResponse(_message.Message):
         *,
         erasures: _abc.Iterable[Global___Erasure] | None = ...,
         cursor: _builtins.str = ...,
+        policy: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "erasures", b"erasures"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "erasures", b"erasures", "policy", b"policy"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -301,14 +319,27 @@ class ListAccessesRequest(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
+    WORKFLOW_ID_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Whose history was read; empty means anyone's."""
     actor: _builtins.str
-    """Who read; empty means anyone."""
+    """Who read, with or without the id of the token; empty means anyone."""
     page_size: _builtins.int
     """Most accesses on the page: 1 to 1000; 0 means 50."""
     cursor: _builtins.str
     """The cursor of the page before; empty for the first page."""
+    workflow_id: _builtins.str
+    """Which workflow was read, a UUID; empty means any."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Recorded at this time or later."""
+
+    @_builtins.property
+    def until(self) -> _timestamp_pb2.Timestamp:
+        """Recorded before this time."""
+
     def __init__(
         self,
         *,
@@ -316,10 +347,13 @@ class ListAccessesRequest(_message.Message):
         actor: _builtins.str = ...,
         page_size: _builtins.int = ...,
         cursor: _builtins.str = ...,
+        workflow_id: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since", "until", b"until"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cursor", b"cursor", "page_size", b"page_size", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cursor", b"cursor", "page_size", b"page_size", "since", b"since", "until", b"until", "user_id", b"user_id", "workflow_id", b"workflow_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,7 +376,7 @@ class Access(_message.Message):
     method: _builtins.str
     """By which method."""
     user_id: _builtins.str
-    """Whose history; empty if it was not one user's."""
+    """Whose history; empty if it was not one user's, or that user was erased."""
     workflow_id: _builtins.str
     """Which workflow; empty if it was not one."""
     request_id: _builtins.str

@@ -8,7 +8,9 @@ from application.access import ANONYMOUS, Caller, Role
 from application.accesses import Access, AccessNotRecorded, Recorder, Subject, is_own
 from application.ports import AppendRefused, StoreUnavailable
 
-EVE, MAX, ODD = (Access(actor, "GetProof", Subject(), "r") for actor in ("eve", "max", "odd"))
+EVE, MAX, ODD = (
+    Access(actor, actor, "GetProof", Subject(), "r") for actor in ("eve", "max", "odd")
+)
 
 
 class Log:

@@ -1,9 +1,16 @@
 """A user is erased through the service and its command line, and a hold refuses it."""
 
-import json
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
-from tests.support.command_line import workflows
+import pytest
+from workflows import admin_pb2 as pb
+from workflows.admin_pb2_grpc import WorkflowAdminServiceStub
+
+from infrastructure.cli.past.asking import plain
+from tests.support.command_line import answer, one_line, refusal, workflows
 from tests.support.database import value
 from tests.support.service import Service
 
@@ -11,23 +18,79 @@ USER = ("--user", "alice", "--reason", "request 7")
 BASIS = ("--legal-basis", "GDPR Art. 17(1)(a)")
 
 
-def test_a_user_is_held_released_and_erased(database: str, tmp_path: Path) -> None:
+@pytest.fixture
+def service(database: str, tmp_path: Path) -> Iterator[Service]:
+    """A service that keeps its receipts in the folder of the test."""
     with Service("--database-url", database, "--data-dir", str(tmp_path)) as service:
-        mine, others = service.client.created("alice"), service.client.created("bob")
-        where = ("--target", service.address)
-        assert workflows("hold", *USER, *where).exit_code == 0
-        refused = workflows("erase", *USER, *BASIS, *where)
-        assert refused.exit_code == 1
-        assert "USER_HELD" in refused.output
-        assert workflows("release", *USER, *where).exit_code == 0
-        result = workflows("erase", *USER, *BASIS, *where, "--json")
-        assert result.exit_code == 0, result.output
-        done = json.loads(result.stdout)
-        assert (done["workflows"], done["events"]) == (1, 1)
-        assert mine in done["receipt"]
-        assert not service.client.walk("alice")
-        assert len(service.client.walk("bob")) == 1
-        assert others not in done["receipt"]
-        assert service.client.created("alice")
+        yield service
+
+
+def erased(service: Service, user: str = "alice") -> Any:
+    """What the command says of an erasure."""
+    given = ("erase", "--user", user, "--reason", "request 7", *BASIS)
+    return answer(*given, "--target", service.address, "--json")
+
+
+def test_a_user_is_held_released_and_erased(
+    service: Service, database: str, tmp_path: Path
+) -> None:
+    mine, others = service.client.created("alice"), service.client.created("bob")
+    where = ("--target", service.address)
+    assert workflows("hold", *USER, *where).exit_code == 0
+    refused = workflows("erase", *USER, *BASIS, *where)
+    assert refused.exit_code == 1
+    assert "USER_HELD" in refused.output
+    assert workflows("release", *USER, *where).exit_code == 0
+    done = erased(service)
+    assert (done["workflows"], done["events"]) == (1, 1)
+    assert mine in done["receipt"]
+    assert not service.client.walk("alice")
+    assert len(service.client.walk("bob")) == 1
+    assert others not in done["receipt"]
+    assert service.client.created("alice")
     assert value(database, "SELECT count(*) FROM erasures WHERE receipt IS NOT NULL") == 1
-    assert (tmp_path / "receipts" / done["receipt_id"]).is_file()
+    assert (tmp_path / "receipts" / done["receipt_id"]).read_text() == done["receipt"]
+
+
+def test_what_was_erased_names_its_receipt_wherever_it_stood(
+    service: Service, tmp_path: Path
+) -> None:
+    mine = service.client.created("alice")
+    done = erased(service)
+    where = ("--target", service.address)
+    [listed] = answer("erasures", *where, "--json")["erasures"]
+    expected = {"receipt_id": done["receipt_id"], "erased_at": listed["erased_at"]}
+    for command in (("as-of", mine), ("diff", mine, "0"), ("history", mine)):
+        found = answer(*command, *where, "--json")
+        [stood] = found.get("events", [found])
+        assert stood["erased"] == expected
+        assert not {"changes", "cause", "workflow"} & stood.keys()
+        said = one_line(workflows(*command, *where, "--utc").stdout)
+        day = listed["erased_at"][:10]
+        assert f"[erased on {day} " in said
+        assert f", receipt {done['receipt_id']}]" in said
+    picture = tmp_path / "history.svg"
+    assert workflows("history", mine, *where, "--svg", str(picture)).exit_code == 0
+    assert done["receipt_id"] in picture.read_text(encoding="utf-8")
+
+
+def test_erasures_are_listed_page_by_page_each_with_its_proof(service: Service) -> None:
+    where = ("--target", service.address)
+    receipts = []
+    for user in ("alice", "bob", "carol"):
+        service.client.created(user)
+        receipts.append(erased(service, user)["receipt_id"])
+    listed = answer("erasures", *where, "--json")["erasures"]
+    assert [each["receipt_id"] for each in listed] == receipts[::-1]
+    method = WorkflowAdminServiceStub(service.client.channel).ListErasures
+    first = method(pb.ListErasuresRequest(page_size=2), timeout=10)
+    second = method(pb.ListErasuresRequest(page_size=2, cursor=first.cursor), timeout=10)
+    assert [plain(each) for each in (*first.erasures, *second.erasures)] == listed
+    assert not second.cursor
+    result = workflows("erasures", receipts[0], *where)
+    assert sha256(listed[-1]["receipt"].encode()).hexdigest() in result.stdout
+    assert "c2sp.org/tlog-proof@v1\nindex 0\n" in result.stdout
+    assert "quorum none" in result.stdout
+    assert "No erasure has the receipt" in refusal(
+        "erasures", service.client.created("dora"), *where
+    )

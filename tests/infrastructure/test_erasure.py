@@ -12,7 +12,7 @@ from application.draft import Done
 from application.erasure import EraseUser, Erasures, HoldUser, UserHeld
 from application.handler import CommandHandler
 from application.ports import Forgotten, UserBeingErased
-from application.receipts import Erasure, ReceiptRefused, parse_receipt
+from application.receipts import Erasure, KeptReceipt, ReceiptRefused, parse_receipt
 from domain.commands import Command
 from domain.errors import InvalidFields, WorkflowNotFound
 from domain.filters import Filters
@@ -98,7 +98,7 @@ def store(database: str) -> Iterator[OpenStore]:
 
 @pytest.fixture
 def receipts(tmp_path: Path) -> FolderReceipts:
-    return FolderReceipts(tmp_path / "receipts", lambda: KEY)
+    return FolderReceipts(tmp_path, lambda: KEY)
 
 
 @pytest.fixture
@@ -271,14 +271,21 @@ def test_a_restored_database_is_erased_again(
     )
     execute(postgres, f"CREATE DATABASE {name}_backup TEMPLATE {name}")
     restored = make_conninfo(store.dsn, dbname=f"{name}_backup")
+    execute(
+        restored,
+        "INSERT INTO access_log (actor, caller, method, user_id, request_id)"
+        f" VALUES ('eve', 'eve', 'ListWorkflowsAsOf', '{USER}', 'r');"
+        f" INSERT INTO user_holds (user_id, reason, held_by) VALUES ('{USER}', 'r', 'h')",
+    )
     erasure = erasures.erase(ASKED, ADMIN)
-    assert traces(restored) != []
+    assert {"access_log", "user_holds", "workflow_events"} <= set(traces(restored))
     try:
         again = Erasures(PostgresErasures(restored), receipts, receipts.sign)
         assert again.resume() == 1
         assert traces(restored) == []
-        assert value(restored, "SELECT receipt FROM erasures") == erasure.receipt
+        assert select(restored, "SELECT number, receipt FROM erasures") == [(1, erasure.receipt)]
         assert again.resume() == 0
+        assert receipts.proof(KeptReceipt(1, erasure.id, erasure.receipt)) == erasure.proof
     finally:
         execute(postgres, f"DROP DATABASE {name}_backup WITH (FORCE)")
 
@@ -289,6 +296,32 @@ def test_a_receipt_of_another_key_erases_nothing(store: OpenStore, tmp_path: Pat
     ours = FolderReceipts(tmp_path, lambda: KEY)
     with pytest.raises(ReceiptRefused, match="not signed by the key"):
         Erasures(PostgresErasures(store.dsn), ours, ours.sign).resume()
+
+
+def test_erasures_are_logged_in_the_order_of_their_numbers(
+    erasures: Erasures, store: OpenStore, receipts: FolderReceipts
+) -> None:
+    with pytest.raises(Killed):
+        Erasures(Stumbling(store.dsn, "end"), receipts, receipts.sign).erase(ASKED, ADMIN)
+    second = erasures.erase(ASKED._replace(user_id=NEIGHBOUR), ADMIN)
+    assert (second.number, second.proof, receipts.logged) == (2, None, 0)
+
+    assert erasures.resume() == 1
+
+    assert receipts.logged == 2
+    stored = list(PostgresErasures(store.dsn).receipts())
+    assert [each.number for each in stored] == [1, 2]
+    assert all(receipts.proof(each) for each in stored)
+
+
+def test_a_receipt_that_was_taken_away_is_missed(
+    erasures: Erasures, store: OpenStore, tmp_path: Path
+) -> None:
+    erasure = erasures.erase(ASKED, ADMIN)
+    (tmp_path / "receipts" / erasure.id).unlink()
+    execute(store.dsn, "DELETE FROM erasures")
+    with pytest.raises(ReceiptRefused, match="covers 1 erasures, and only 0 receipts are known"):
+        erasures.resume()
 
 
 def test_a_lost_folder_is_filled_again(

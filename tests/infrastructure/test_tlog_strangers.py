@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from application.receipts import KeptReceipt
+from infrastructure.proof.keys import SigningKey
+from infrastructure.proof.receiptlog import ReceiptLog
 from infrastructure.tlog.files import FolderSource
-from infrastructure.tlog.notes import COSIGNATURE, SIGNATURE, Signer
+from infrastructure.tlog.notes import COSIGNATURE, SIGNATURE, Signer, Verifier
 from infrastructure.tlog.tiles import Tiles
 from infrastructure.tlog.witness import Witness
 from infrastructure.tlog.writing import TileLog
@@ -56,11 +59,13 @@ def log_with_proofs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def judged(oracle: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+def judged(
+    oracle: Path, folder: Path, key: Verifier = LOG.verifier
+) -> subprocess.CompletedProcess[str]:
     """What the oracle says of a folder."""
     proofs = sorted(folder.glob("*.tlog-proof"))
     return subprocess.run(
-        [oracle, folder / "log", str(LOG.verifier), folder / "policy", *proofs],
+        [oracle, folder / "log", str(key), folder / "policy", *proofs],
         capture_output=True,
         text=True,
         check=False,
@@ -73,6 +78,24 @@ def test_other_programs_accept_the_log_its_cosignature_and_its_proofs(
     judgement = judged(oracle, folder)
 
     assert judgement.stdout == f"{SIZE} leaves and 5 proofs hold\n", judgement.stderr
+
+
+def test_other_programs_accept_the_log_of_receipts_and_the_proof_of_each(
+    oracle: Path, tmp_path: Path
+) -> None:
+    key = SigningKey.made("workflows.example")
+    log = ReceiptLog(tmp_path / "log", lambda: key)
+    receipts = [KeptReceipt(n, str(n), f"receipt {n}\n") for n in range(1, 4)]
+    for receipt in receipts:
+        log.extend(lambda after: iter(receipts[after:]))
+        proven = log.proof(receipt)
+        assert proven is not None
+        (tmp_path / f"{receipt.id}.tlog-proof").write_text(proven.proof)
+    (tmp_path / "policy").write_text(log.policy)
+
+    judgement = judged(oracle, tmp_path, key.receipts_signer.verifier)
+
+    assert judgement.stdout == "3 leaves and 3 proofs hold\n", judgement.stderr
 
 
 @pytest.mark.parametrize(

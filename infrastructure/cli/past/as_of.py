@@ -20,7 +20,7 @@ from infrastructure.cli.past.asking import (
     plain,
 )
 from infrastructure.cli.past.moments import moment_of
-from infrastructure.cli.past.values import ERASED, place_text, shortened, time_text
+from infrastructure.cli.past.values import erased_text, place_text, shortened, time_text
 from infrastructure.cli.printing import console, print_line_of_json, styled
 from infrastructure.cli.refusing import misused
 from infrastructure.client.target import DEFAULT_TARGET
@@ -62,7 +62,7 @@ def as_of(
     out = console()
     out.print(styled(f"version {then.version} · {place_text(then.place)}", "dim"))
     if then.HasField("erased"):
-        out.print(styled(ERASED, "yellow"))
+        out.print(styled(erased_text(then.erased, utc=utc), "yellow"))
         return
     fields = _fields(then.workflow, utc=utc)
     width = max(map(len, fields))

@@ -7,7 +7,7 @@ from workflows import history_pb2 as pb
 
 from infrastructure.cli.options import Json, Target
 from infrastructure.cli.past.asking import WITHIN, Id, Owner, Token, Utc, bearer, historian, plain
-from infrastructure.cli.past.values import ERASED, change_lines, place_text
+from infrastructure.cli.past.values import change_lines, erased_text, place_text
 from infrastructure.cli.printing import console, print_line_of_json, styled
 from infrastructure.client.target import DEFAULT_TARGET
 
@@ -46,7 +46,7 @@ def diff(
     versions = f"version {found.from_version} → {found.to_version}"
     out.print(styled(f"{versions} · {place_text(found.place)}", "dim"))
     if found.HasField("erased"):
-        out.print(styled(ERASED, "yellow"))
+        out.print(styled(erased_text(found.erased, utc=utc), "yellow"))
     elif not found.changes:
         out.print(styled("nothing differs", "green"))
     for line in change_lines(found.changes, utc=utc):

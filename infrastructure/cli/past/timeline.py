@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from workflows import history_pb2 as pb
 
-from infrastructure.cli.past.values import ERASED, change_lines, time_text
+from infrastructure.cli.past.values import change_lines, erased_text, time_text
 from infrastructure.cli.printing import styled
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ def timeline(events: Sequence[pb.Event], *, utc: bool) -> Iterator["Text"]:
     """The lines of all events, with an empty line after each."""
     for event in events:
         yield _heading(event, utc=utc)
-        lines = [styled(ERASED, "dim")] if event.HasField("erased") else _content(event, utc=utc)
-        for line in lines:
+        for line in _content(event, utc=utc):
             yield styled("      ").append_text(line)
         yield styled("")
 
@@ -41,6 +40,9 @@ def _heading(event: pb.Event, *, utc: bool) -> "Text":
 
 
 def _content(event: pb.Event, *, utc: bool) -> Iterator["Text"]:
+    if event.HasField("erased"):
+        yield styled(erased_text(event.erased, utc=utc), "yellow")
+        return
     yield _pair("who", _who(event.cause))
     yield _pair("why", _why(event.cause))
     yield from change_lines(event.changes, utc=utc)

@@ -13,7 +13,6 @@ from infrastructure.cli.printing import styled
 if TYPE_CHECKING:
     from rich.text import Text
 
-ERASED = "the content was erased"
 NONE = "none"
 _LONGEST = 200  # characters of a value; --json shows the whole
 
@@ -23,6 +22,16 @@ def time_text(time: Timestamp, *, utc: bool) -> str:
     found = time.ToDatetime(tzinfo=UTC)
     shown = found if utc else found.astimezone()
     return shown.isoformat(" ", "microseconds").replace("+00:00", "Z")
+
+
+def erased_text(erased: pb.ErasedContent, *, utc: bool) -> str:
+    """What stands in place of content that was erased."""
+    when = "is being erased"
+    if erased.HasField("erased_at"):
+        when = f"erased on {time_text(erased.erased_at, utc=utc)}"
+    elif not erased.receipt_id:
+        return "[erased, no receipt is known]"
+    return f"[{when}, receipt {erased.receipt_id}]"
 
 
 def shortened(text: str) -> str:

@@ -1,4 +1,5 @@
--- Removes the ledger entries of an erasure of which everything is forgotten, and notes when that was.
+-- Removes the ledger entries of an erasure of which everything is forgotten, notes when that was, and
+-- gives the erasure its number if it found anything.
 -- The ledger has no index by workflow, which each append would pay for: it is read as a whole.
 CREATE FUNCTION clear_ledger_v1(this_receipt uuid) RETURNS void
 LANGUAGE plpgsql
@@ -8,6 +9,7 @@ AS $$
 DECLARE
     removed bigint;
 BEGIN
+    PERFORM pg_advisory_xact_lock(5005205);  -- One number after the other.
     PERFORM FROM erasures WHERE id = this_receipt AND receipt IS NULL FOR UPDATE;
     DELETE FROM command_ledger AS l USING erased_workflows AS w
     WHERE w.receipt_id = this_receipt AND w.workflow_id = l.workflow_id;
@@ -16,7 +18,11 @@ BEGIN
     UPDATE erasures SET
         ledger_entries = ledger_entries + removed,
         erased_at = coalesce(erased_at, date_trunc('milliseconds', clock_timestamp())),
-        position = coalesce(position, (SELECT max(notification_id) FROM workflow_events))
+        position = coalesce(position, (SELECT max(notification_id) FROM workflow_events)),
+        number = coalesce(number, CASE
+            WHEN EXISTS (SELECT FROM erased_workflows WHERE receipt_id = this_receipt)
+            THEN (SELECT coalesce(max(e.number), 0) + 1 FROM erasures AS e)
+        END)
     WHERE id = this_receipt AND receipt IS NULL AND NOT EXISTS (
         SELECT FROM erased_workflows WHERE receipt_id = this_receipt AND NOT is_forgotten
     );

@@ -3,9 +3,12 @@ ALTER TABLE feed_epoch ADD COLUMN is_anyone_fenced boolean NOT NULL DEFAULT fals
 
 -- Erasures of users. While one is under way, `user_id` is the fence: nothing is recorded for that user.
 -- When it is complete, `receipt` holds the signed note, and the user is named nowhere. An erasure that
--- is done again after a restore never names the user.
+-- is done again after a restore never names the user. `number` counts the erasures that found anything,
+-- in the order in which they were done, and is the same in every database: it is the place of the receipt
+-- in the log of receipts.
 CREATE TABLE erasures (
     id             uuid        NOT NULL PRIMARY KEY,
+    number         bigint,
     user_id        text        COLLATE "C",
     reason         text        NOT NULL COLLATE "C",
     legal_basis    text        NOT NULL COLLATE "C",
@@ -21,7 +24,7 @@ CREATE TABLE erasures (
 );
 
 CREATE UNIQUE INDEX erasures_fence ON erasures (user_id) WHERE user_id IS NOT NULL;
-CREATE INDEX erasures_newest ON erasures (erased_at DESC, id) WHERE receipt IS NOT NULL;
+CREATE INDEX erasures_by_number ON erasures (number) WHERE receipt IS NOT NULL;
 
 -- The workflows of each erasure; `is_forgotten` once all content of a workflow is gone.
 CREATE TABLE erased_workflows (

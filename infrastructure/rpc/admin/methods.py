@@ -1,4 +1,4 @@
-"""The methods of WorkflowAdminService that are served: one row a method, and nothing else."""
+"""The methods of WorkflowAdminService: one row a method, and nothing else."""
 
 from operator import attrgetter
 
@@ -22,6 +22,22 @@ METHODS = (
         _OWNER,
         LaneName.ADMIN,
         convert.released,
+    ),
+    MethodRow(
+        "ListErasures",
+        pb.ListErasuresRequest,
+        convert.erasures,
+        None,
+        LaneName.TRAILS,
+        convert.listed_erasures,
+    ),
+    MethodRow(
+        "ListAccesses",
+        pb.ListAccessesRequest,
+        convert.accesses,
+        _OWNER,
+        LaneName.TRAILS,
+        convert.listed_accesses,
     ),
 )
 

@@ -10,7 +10,7 @@ from application.history.entries import Entry
 from application.history.proofs import CheckpointNow, EventProof
 from application.history.results import Difference, HistoryPage, ListThen, WorkflowThen
 from application.history.whatif import Hypothesis
-from application.ports import EventMetadata, Forgotten, Place
+from application.ports import UNKNOWN_ERASURE, ErasureMark, EventMetadata, Place
 from application.progress import Progress
 from domain.diffs import FieldChange, Value
 from domain.workflow import Workflow
@@ -38,8 +38,8 @@ def history(page: HistoryPage) -> Rendered:
 def as_of(then: WorkflowThen) -> Rendered:
     """A workflow at a moment."""
     message = pb.GetWorkflowAsOfResponse(version=then.version, place=place(then.place))
-    if isinstance(then.workflow, Forgotten):
-        message.erased.SetInParent()
+    if isinstance(then.workflow, ErasureMark):
+        message.erased.CopyFrom(_erased(then.workflow))
     else:
         message.workflow.CopyFrom(state(then.workflow_id, then.workflow))
     return message, ()
@@ -52,8 +52,8 @@ def diff(difference: Difference) -> Rendered:
         to_version=difference.to_version,
         place=place(difference.place),
     )
-    if difference.changes is None:
-        message.erased.SetInParent()
+    if isinstance(difference.changes, ErasureMark):
+        message.erased.CopyFrom(_erased(difference.changes))
     else:
         message.changes.extend(map(change, difference.changes))
     return message, ()
@@ -122,7 +122,14 @@ def event(entry: Entry, checkpoint_size: int = 0) -> pb.Event:
     if isinstance(recorded.metadata, EventMetadata):
         message.cause.CopyFrom(_cause(entry, recorded.metadata))
     else:
-        message.erased.SetInParent()
+        message.erased.CopyFrom(_erased(entry.erasure or UNKNOWN_ERASURE))
+    return message
+
+
+def _erased(mark: ErasureMark) -> pb.ErasedContent:
+    message = pb.ErasedContent(receipt_id=mark.receipt_id)
+    if mark.erased_at is not None:
+        message.erased_at.CopyFrom(_time(mark.erased_at))
     return message
 
 
