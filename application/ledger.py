@@ -4,7 +4,7 @@ The ledger holds keyed digests only. Without the secret of the database, nobody 
 the key or the content from them, or test a guess.
 """
 
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 
 from application.ports import LedgerEntry, LedgerKey, Stream
 from domain.commands import Command, CreateWorkflow, IncrementFailures, UpdateWorkflow
@@ -40,9 +40,14 @@ class LedgerDigests:
                 return LedgerKey(self._digest("increment", workflow_id, key))
         return None
 
+    @property
+    def search_prefix(self) -> bytes:
+        """What the digests of `search` run over first: so that a database can make them too."""
+        return self._digest("search")
+
     def search(self, idempotency_key: str) -> bytes:
         """By what events are found that came with a key, whichever user or workflow it is of."""
-        return self._digest("search", idempotency_key)
+        return sha256(self.search_prefix + idempotency_key.encode()).digest()
 
     def request(self, command: Command) -> bytes:
         """A digest of what a command asked for, the same for ever and in every process."""

@@ -1,22 +1,13 @@
 """What events can be found by, and how they are searched for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from application.ports import Forgotten, Place, RecordedEvent, Version
+from application.ports import Place, Version
 from domain.diffs import changes
-from domain.events import (
-    BuildStatusChanged,
-    Created,
-    Deleted,
-    FailureIncremented,
-    Reset,
-    Terminated,
-    Updated,
-    WorkflowEvent,
-)
+from domain.events import WorkflowEvent
 from domain.workflow import Workflow, evolve
 
 ALWAYS_CHANGED = "updated_at"
@@ -25,23 +16,25 @@ ALWAYS_CHANGED = "updated_at"
 MOST_FREQUENT = "created"
 """The type of most events: those are found without an index of types."""
 
-_CHANGED: Mapping[type[WorkflowEvent], tuple[str, ...]] = {
-    BuildStatusChanged: ("build_status",),
-    FailureIncremented: ("failures",),
-    Reset: ("failures",),
-    Terminated: ("terminated_at",),
-    Deleted: ("deleted_at",),
+UPDATED = "updated"
+"""The type of which each event changes other fields: see changed_by."""
+
+_LATER = ("terminated_at", "deleted_at", ALWAYS_CHANGED)
+
+CHANGED: Mapping[str, Sequence[str]] = {
+    "created": [field.name for field in fields(Workflow) if field.name not in _LATER],
+    UPDATED: [],
+    "build_status_changed": ["build_status"],
+    "failure_incremented": ["failures"],
+    "reset": ["failures"],
+    "terminated": ["terminated_at"],
+    "deleted": ["deleted_at"],
 }
-"""The fields that an event changes in whatever state it happens."""
-
-
-def type_of(event: WorkflowEvent) -> str:
-    """The type of an event: its stored name without the version of its shape."""
-    return type_named(event.stored_name)
+"""The fields that an event of each type changes in any state, but ALWAYS_CHANGED."""
 
 
 def type_named(stored_name: str) -> str:
-    """The type of an event by its stored name."""
+    """The type of an event: its stored name without the version of its shape."""
     return stored_name.partition(".")[0]
 
 
@@ -50,68 +43,10 @@ def caller_of(actor: str) -> str:
     return actor.rpartition("#")[0] or actor
 
 
-def changed_fields(before: Workflow | None, event: WorkflowEvent) -> tuple[str, ...]:
-    """The fields that an event changed, but ALWAYS_CHANGED.
-
-    `before` is the state before it. It is looked at for an Updated only: every other event changes
-    the same fields in any state.
-    """
-    known = _CHANGED.get(type(event))
-    if known is not None:
-        return known
+def changed_by(before: Workflow | None, event: WorkflowEvent) -> Sequence[str]:
+    """The fields that an event changed in a state, but ALWAYS_CHANGED."""
     differing = changes(before, evolve(before, event))
-    return tuple(each.field for each in differing if each.field != ALWAYS_CHANGED)
-
-
-class SearchEntry(NamedTuple):
-    """By what an event is found. `user_id` is empty if only an earlier event tells it."""
-
-    position: int
-    workflow_id: str
-    version: int
-    user_id: str
-    type: str
-    changed_fields: Sequence[str]
-    actor: str
-    caller: str
-    request_id: str
-    trace_id: str | None
-    key: str | None
-    job_id: str | None
-    recorded_at: datetime
-
-
-def entry_of(recorded: RecordedEvent, before: Workflow | None) -> SearchEntry | None:
-    """The entry of an event; None if it, or what it changed, was erased.
-
-    See changed_fields for `before`.
-    """
-    event, metadata = recorded.event, recorded.metadata
-    if isinstance(event, Forgotten) or isinstance(metadata, Forgotten):
-        return None
-    if before is None and needs_state(recorded):
-        return None
-    origin = metadata.origin
-    return SearchEntry(
-        recorded.position,
-        recorded.workflow_id,
-        recorded.version,
-        event.user_id if isinstance(event, Created) else "",
-        type_of(event),
-        changed_fields(before, event),
-        origin.actor,
-        caller_of(origin.actor),
-        origin.request_id,
-        origin.trace_id or None,
-        metadata.idempotency_key or None,
-        event.job_id or None if isinstance(event, FailureIncremented | Terminated) else None,
-        recorded.recorded_at,
-    )
-
-
-def needs_state(recorded: RecordedEvent) -> bool:
-    """Whether the fields that an event changed depend on the state before it."""
-    return isinstance(recorded.event, Updated)
+    return [each.field for each in differing if each.field != ALWAYS_CHANGED]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

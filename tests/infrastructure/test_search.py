@@ -14,7 +14,7 @@ from application.draft import Submission
 from application.erasure import EraseUser
 from application.handler import CommandHandler
 from application.ports import EventMetadata, Forgotten, Origin, RecordedEvent, Version
-from application.search import Criteria, type_of
+from application.search import Criteria
 from application.searches import Searches, SearchPage, SearchRequest
 from domain.commands import Command
 from domain.diffs import changes
@@ -175,7 +175,7 @@ def _matches(
     return (
         criteria.user_id in ("", after.user_id)
         and criteria.workflow_id in ("", recorded.workflow_id)
-        and (not criteria.types or type_of(event) in criteria.types)
+        and (not criteria.types or recorded.type in criteria.types)
         and criteria.actor in ("", origin.actor, origin.actor.split("#")[0])
         and (not criteria.changed_field or criteria.changed_field in changed)
         and criteria.request_id
