@@ -124,12 +124,13 @@ class Lane(Generic[S, O]):
                 self._perform(effects)
                 continue
             match task:
-                case Take(batch):
-                    self._serve(batch)
-                case WakeAt(moment):
-                    wake_at = moment
+                case Take():
+                    self._serve(task.waiters)
+                case WakeAt():
+                    wake_at = task.moment
                 case Drained():
                     return
+            del task  # It holds requests, and the next one may be far away.
 
     def _serve(self, batch: Sequence[Ticket[S, O]]) -> None:
         self._busy_since = started = monotonic()

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from application.accesses import Access
 from infrastructure.lanes.lane import Ticket
 from infrastructure.rpc.guard import Answerer, Reply
+from infrastructure.rpc.leaving import Leaving
 from infrastructure.rpc.method import LaneName, MethodRow, Surroundings
 from infrastructure.rpc.recording import Recording
 
@@ -111,24 +112,19 @@ class _Dispatcher:
 
     def _take_large(self, request: bytes, size: int, reply: Reply) -> None:
         """Takes a place in the lane of checks first, then one in the lane of the method."""
-        places: dict[str, Place] = {}
+        leaving = Leaving()
 
         def has_been_checked(asked: Any) -> None:
             if isinstance(asked, Exception):
+                leaving.end()
                 reply.refuse(asked)
-                return
-            places["entered"] = self._enter(asked, size, reply)
-            places.pop("checks", None)  # It holds the request, which is no longer needed.
-
-        def leave() -> None:
-            for place in list(places.values()):
-                place.withdraw()
+            else:
+                leaving.becomes(self._enter(asked, size, reply).withdraw)
 
         check = partial(self._check, request, reply)
         place = self._checks.submit(check, reply.share, size, reply.deadline, has_been_checked)
-        if "entered" not in places:
-            places["checks"] = place
-        reply.when_cancelled(leave)
+        leaving.begins_with(place.withdraw)
+        reply.when_cancelled(leaving.leave)
 
     def _check(self, request: bytes, reply: Reply) -> Any:
         """The lane's input. Raises the error with which the request is refused."""

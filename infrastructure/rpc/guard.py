@@ -132,6 +132,8 @@ class Reply(Cause):
         self._guard.gate.leave()
         if self._place is not None:
             self._place.leave()
+        if self._leaving is not None:
+            self._leaving.end()
         seconds = monotonic() - self._started
         self._guard.observer.call_ended(self._method, code, seconds, self)
 
@@ -199,7 +201,18 @@ def refuse(method: str, call: Call | Stream, error: Exception) -> str:
     if refusal.code in _UNEXPECTED and not isinstance(error, KnownDamage):
         _log.error("call failed", method=method, reason=refusal.reason, exc_info=error)
     call.refuse(refusal.code, refusal.text(), refusal.trailing())
+    _let_go(error)
     return refusal.code.name
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Parts an error from the frames that it passed, which hold the request.
+
+    If one of them also holds the error, only the garbage collector frees them, minutes later.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def broken(panic: BaseException) -> MethodBroke:

@@ -1,9 +1,12 @@
 """From requests into lanes: what is large is parsed and checked on a thread of its own."""
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import current_thread
+from threading import Thread, current_thread
 from typing import Any, cast
+from weakref import ref
 
 import grpc
 import pytest
@@ -15,12 +18,14 @@ from infrastructure.lanes.lane import Lane
 from infrastructure.rpc.dispatch import LARGE, Entrance, answerers, checked
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import Guard, guarded
+from infrastructure.rpc.identification import Anyone, Found
 from infrastructure.rpc.method import LaneName, Surroundings
 from infrastructure.rpc.workflows.methods import METHODS, TABLE
 from infrastructure.telemetry.observer import InertObserver
 from infrastructure.wire.calls import Call
 from tests.support.callers import SOON, Hold
 from tests.support.given import ID, OWNER
+from tests.support.waiting import until
 
 METHOD = "GetWorkflow"
 
@@ -53,10 +58,21 @@ class Caller:
         return self.ended.get(timeout=SOON)
 
 
+class Elsewhere(Anyone):
+    """Finds callers on other threads."""
+
+    def known(self, _: Any) -> None:
+        """See Identification."""
+
+    def find(self, call: Any, found: Found) -> None:
+        """See Identification."""
+        Thread(target=super().find, args=(call, found)).start()
+
+
 class Service:
     """Lanes of two threads: one checks, one finds nothing. Records which lane checked what."""
 
-    def __init__(self) -> None:
+    def __init__(self, identification: Anyone) -> None:
         self.hold = Hold()
         self.checked_on: list[str] = []
         self.lookups: Lane[Any, Any] = Lane("lookups", self._find, Limits())
@@ -66,7 +82,7 @@ class Service:
         methods = answerers(METHODS, entrances, self.checks, surroundings)
         only = {METHOD: methods[METHOD]}
         (self._method,) = guarded(
-            "tests", only, TABLE.rules(), Guard(Gate(), InertObserver())
+            "tests", only, TABLE.rules(), Guard(Gate(), InertObserver(), identification)
         ).values()
 
     def call(self, request: bytes) -> Caller:
@@ -96,7 +112,7 @@ class Service:
 @pytest.fixture
 def service() -> Iterator[Service]:
     """Lanes, which are drained in the end."""
-    service = Service()
+    service = Service(Anyone())
     yield service
     service.end()
 
@@ -156,3 +172,29 @@ def test_a_large_request_whose_caller_leaves_before_it_is_checked_is_not_checked
     service.hold.open()
     assert first.code() is grpc.StatusCode.NOT_FOUND
     assert service.checked_on == ["checks"]
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Only what nothing refers to is freed."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("identification", [Anyone(), Elsewhere()], ids=["known", "found"])
+@pytest.mark.parametrize("bytes_", [request(), large(), large("no uuid")])
+def test_nothing_holds_a_call_that_has_ended(identification: Anyone, bytes_: bytes) -> None:
+    service = Service(identification)
+    with without_garbage_collection():
+        calls = [service.call(bytes_) for _ in range(5)]
+        kept = [ref(call) for call in calls]
+        for call in calls:
+            call.code()
+            call.leave = lambda: None  # A wire forgets it when a call has ended.
+        del call
+        calls.clear()
+        until(lambda: not any(call() for call in kept))
+    service.end()
