@@ -9,16 +9,16 @@ another process changed the workflow first. Such a command has no outcome: it mu
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from application.causes import new_events
 from application.ledger import LedgerDigests, check_repeat
 from application.ports import NO_FEED, Change, Feed, LedgerEntry, LedgerKey, Loaded, Origin
 from domain.commands import Command
+from domain.values import value
 from domain.workflow import decide, replay
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Submission:
     """A command and who asked for it."""
 
@@ -26,7 +26,7 @@ class Submission:
     origin: Origin
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Done:
     """The answer to a command that was accepted.
 

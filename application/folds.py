@@ -1,13 +1,12 @@
 """A workflow's events folded one by one: what its current-state row must hold."""
 
-from dataclasses import dataclass
-
 from application.ports import FORGOTTEN, Forgotten, RecordedEvent, StoredDataDamaged
 from domain.events import WorkflowEvent
+from domain.values import value
 from domain.workflow import Workflow, evolve
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Folded:
     """A workflow after its first `version` events.
 

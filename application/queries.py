@@ -1,7 +1,6 @@
 """Get and List: what a caller may read of current workflows."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from application import cursors
 from application.cursors import Cursors
@@ -19,13 +18,14 @@ from domain import fields
 from domain.catalogue import Catalogue
 from domain.errors import InvalidFields, WorkflowNotFound
 from domain.filters import Filters
+from domain.values import value
 from domain.workflow import visible
 
 MAX_PAGE_BYTES = 3 * 1024 * 1024
 """The most bytes of a page, unless its first workflow is larger. Clients accept 4 MiB."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Page:
     """Part of a list, newest workflow first; the cursor is empty on the last page.
 
@@ -37,7 +37,7 @@ class Page:
     unreadable: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Lookup:
     """Asks for one workflow: as its owner, or as a service with an empty `user_id`."""
 
@@ -59,7 +59,7 @@ class Lookup:
         return cls(workflow_id, "")
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class PageRequest:
     """Asks for the page of a user's list that follows a cursor; the first if it is empty."""
 

@@ -5,14 +5,15 @@ clock and no setting. Making one with a bad field raises InvalidFields, which na
 as the contract does.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from domain import fields
 from domain.catalogue import Catalogue
+from domain.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class CreateWorkflow:
     """Create a workflow under the new id that the command carries.
 
@@ -47,7 +48,7 @@ class CreateWorkflow:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class UpdateWorkflow:
     """Replace name, payload, interval and maximum; a terminated workflow becomes active again.
 
@@ -79,7 +80,7 @@ class UpdateWorkflow:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class UpdateBuildStatus:
     """Record the status of a build.
 
@@ -102,7 +103,7 @@ class UpdateBuildStatus:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class IncrementFailures:
     """Count a failed job, once for each `job_id` unless it is empty.
 
@@ -124,7 +125,7 @@ class IncrementFailures:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class ResetFailures:
     """Set the count of failures back to 0. An empty `user_id` stands for any owner."""
 
@@ -139,7 +140,7 @@ class ResetFailures:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class TerminateWorkflow:
     """Terminate a workflow: it stays readable, and an update makes it active again."""
 
@@ -154,7 +155,7 @@ class TerminateWorkflow:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class DeleteWorkflow:
     """Remove a workflow, whatever its state."""
 

@@ -1,17 +1,18 @@
 """What differs between two states of a workflow."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import datetime
 from operator import attrgetter
 
+from domain.values import value
 from domain.workflow import Workflow
 
 Value = str | int | bool | datetime
 """A value of a field of Workflow."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class FieldChange:
     """A field of Workflow that differs. `before` or `after` is None if it has no value."""
 

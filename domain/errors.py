@@ -10,15 +10,16 @@ WorkflowError
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from domain.values import value
 
 
 class WorkflowError(Exception):
     """A command or query was refused; nothing was recorded."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Violation:
     """A field that is outside its bounds. `reason` tells what is wrong and what is accepted."""
 

@@ -4,15 +4,16 @@
 never changes: an event of a new shape gets a new stored name, and the old one is lifted when read.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
+
+from domain.values import value
 
 REQUESTED = "requested"
 FAILURE_THRESHOLD = "failure_threshold"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Created:
     """A workflow was created, with generation 1."""
 
@@ -29,7 +30,7 @@ class Created:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Updated:
     """The owner replaced what the workflow is: it is active and its failure count is 0."""
 
@@ -44,7 +45,7 @@ class Updated:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class BuildStatusChanged:
     """The build of this generation has another status now."""
 
@@ -55,7 +56,7 @@ class BuildStatusChanged:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class FailureIncremented:
     """A job failed. `failures` is the count including it; `job_id` is empty if none was given."""
 
@@ -66,7 +67,7 @@ class FailureIncremented:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Reset:
     """The count of consecutive failures was set back to 0."""
 
@@ -75,7 +76,7 @@ class Reset:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Terminated:
     """The workflow was terminated: on request, or by the job that reached the maximum of failures.
 
@@ -89,7 +90,7 @@ class Terminated:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Deleted:
     """The workflow was removed from Get and List; no event follows."""
 

@@ -1,7 +1,6 @@
 """What a listed workflow must match."""
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from unicodedata import normalize
@@ -9,6 +8,7 @@ from unicodedata import normalize
 from domain import fields
 from domain.catalogue import Catalogue
 from domain.errors import Violation
+from domain.values import value
 
 _DOTTED_I = re.compile("i\u0307+")
 
@@ -41,7 +41,7 @@ class Filterable(Protocol):
     def terminated_at(self) -> datetime | None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Filters:
     """Filters of ListWorkflows, all of which must hold; an empty or 0 one does not filter.
 

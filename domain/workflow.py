@@ -5,7 +5,7 @@ nothing can follow its deletion.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
@@ -38,9 +38,10 @@ from domain.events import (
     WorkflowEvent,
 )
 from domain.fields import refuse_invalid
+from domain.values import value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Workflow:
     """The state of a workflow after its events. `interval` is in minutes."""
 

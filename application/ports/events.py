@@ -1,9 +1,10 @@
 """Events: as they are decided, as they are stored, and the feed in which they stand."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from domain.events import WorkflowEvent
+from domain.values import value
 
 
 class Forgotten:
@@ -13,7 +14,7 @@ class Forgotten:
 FORGOTTEN = Forgotten()
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Feed:
     """The feed to which a position belongs: one feed of one epoch, written "number/epoch".
 
@@ -37,7 +38,7 @@ NO_FEED = Feed(0)
 """The feed before the first connection to the store."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Origin:
     """Who caused an event, and how to find the call in logs; never taken from a request's body.
 
@@ -53,7 +54,7 @@ class Origin:
     method: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class NewEvent:
     """A decided event that is not stored yet, and its cause.
 
@@ -68,7 +69,7 @@ class NewEvent:
     preceding_version: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class EventMetadata:
     """The cause of a stored event; see Origin and NewEvent."""
 
@@ -78,7 +79,7 @@ class EventMetadata:
     preceding_version: int
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class RecordedEvent:
     """A stored event at its place in its workflow and in the feed.
 

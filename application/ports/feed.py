@@ -1,10 +1,10 @@
 """The feed: every event of every workflow, read in the order in which they were committed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from application.ports.events import Feed, RecordedEvent
+from domain.values import value
 
 
 class FeedEnd(NamedTuple):
@@ -30,7 +30,7 @@ class StoredEvent(NamedTuple):
     content: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class FeedBatch:
     """Events that follow one another in the feed, the first right after the position `after`.
 

@@ -6,10 +6,11 @@ from typing import NewType, Protocol
 
 from application.ports.events import Feed, Forgotten, NewEvent
 from domain.errors import WorkflowNotFound
+from domain.values import value
 from domain.workflow import Workflow
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Stream:
     """The current state of a workflow, the count of its events, and the position of the last one.
 
@@ -35,7 +36,7 @@ LedgerKey = NewType("LedgerKey", bytes)
 """A ledger key, which makes a command happen once: a digest of owner, purpose and key."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class LedgerEntry:
     """The request and the answer of a command with a key; `position` is 0 until it is appended.
 
@@ -85,7 +86,7 @@ class Change:
         return end - (self.version - version)
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Loaded:
     """The streams and ledger entries that were found; the others do not exist."""
 

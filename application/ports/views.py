@@ -1,18 +1,18 @@
 """Views of current workflows: what readers see."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from domain.filters import Filters
+from domain.values import value
 from domain.workflow import Workflow
 
 OTHER_BYTES = 256
 """Room for a listed workflow without its name and payload: id, times, counts and framing."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class View:
     """A workflow as readers see it, after the first `version` events of its stream."""
 

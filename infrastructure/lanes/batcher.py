@@ -39,10 +39,10 @@ Times are seconds of any monotonic clock.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Generic
 
+from domain.values import value
 from infrastructure.lanes.fairness import FairQueue, W
 from infrastructure.lanes.refusals import (
     CallerLeft,
@@ -63,7 +63,7 @@ class State(Enum):
     DRAINED = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Limits:
     """The bounds of rules 3 to 6. `linger` is in seconds; `turn` in bytes, see FairQueue."""
 
@@ -78,14 +78,14 @@ class Limits:
     company: int = 48
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Take(Generic[W]):
     """Work on these now, in this order; then report `finished`."""
 
     waiters: Sequence[W]
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Refuse(Generic[W]):
     """Refuse this waiter; nothing was decided for it."""
 
@@ -93,14 +93,14 @@ class Refuse(Generic[W]):
     refusal: Exception
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class WakeAt:
     """Report `woken` at this moment."""
 
     moment: float
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Drained:
     """All accepted work is done; no batch will be taken any more."""
 

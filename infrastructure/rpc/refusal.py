@@ -1,7 +1,7 @@
 """What a client receives instead of an answer: a gRPC status with google.rpc details."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import uniform
 
 import grpc
@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2 as details
 from google.rpc.status_pb2 import Status
 
+from domain.values import value
 from infrastructure.contract import DETAILS_KEY, SERVICE
 from infrastructure.wire.calls import Metadata
 
@@ -21,7 +22,7 @@ PUSHBACK = "grpc-retry-pushback-ms"
 Code = grpc.StatusCode
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Refusal:
     """A code, a sentence for people, a reason for machines, and details."""
 

@@ -16,7 +16,7 @@ def test_every_field_of_a_workflow_has_a_column(database: str) -> None:
 
 
 def test_another_field_makes_another_shape() -> None:
-    wider = make_dataclass("Wider", [("label", str)], bases=(Workflow,), kw_only=True, frozen=True)
+    wider = make_dataclass("Wider", [("label", str)], bases=(Workflow,), kw_only=True)
     assert shape_of(wider) != rows.ROW_SHAPE == shape_of(Workflow)
 
 
