@@ -15,6 +15,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from ruamel.yaml import YAML
 
+from infrastructure.cli.commands import COMMANDS
 from infrastructure.postgres.explanations import RIGHTS
 from infrastructure.postgres.programs import installed
 from infrastructure.settings import OF_CLIENTS, PREFIX, described, load
@@ -87,6 +88,16 @@ def test_every_setting_that_is_named_exists(path: Path) -> None:
     known = {setting.variable for setting in described()} | set(OF_CLIENTS)
     named = set(re.findall(rf"\b{PREFIX}[A-Z_]+", path.read_text(encoding="utf-8")))
     assert named <= known
+
+
+@pytest.mark.parametrize("name", ["README.md", "OPERATIONS.md", "SECURITY.md"])
+def test_every_command_that_a_page_shows_exists(name: str) -> None:
+    text = (DEPLOY.parents[1] / name).read_text(encoding="utf-8")
+    programs = re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL) + re.findall(
+        r"`([^`\n]+)`", text
+    )
+    shown = re.findall(r"(?:^|[/ ])workflows ([a-z][a-z-]+)\b", "\n".join(programs), re.MULTILINE)
+    assert set(shown) <= set(COMMANDS)
 
 
 def test_the_settings_of_each_deployment_are_accepted_together() -> None:
