@@ -34,6 +34,7 @@ COMMANDS = {
     "diff": Command("infrastructure.cli.past.diff", "Show what differs between two versions."),
     "list": Command("infrastructure.cli.past.listing", "List workflows as they were.", "listing"),
     "export": Command("infrastructure.cli.past.export", "Write an evidence pack."),
+    "import": Command("infrastructure.cli.importing", "Import an evidence pack.", "importing"),
     "token": Command("infrastructure.cli.token", "Make a token for development."),
     "epoch": Command("infrastructure.cli.epoch", "Begin a new epoch after a restore."),
     "erase": Command("infrastructure.cli.erase", "Erase all that is known of a user."),

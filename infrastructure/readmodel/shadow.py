@@ -134,7 +134,7 @@ class ShadowWriter:
         """
         ids = array_of(each.workflow_id for each in workflows)
         rows = [
-            _row(each, each.workflow)
+            row_of(each, each.workflow)
             for each in workflows
             if not isinstance(each.workflow, Forgotten)
         ]
@@ -159,7 +159,8 @@ class ShadowWriter:
         return int(count)
 
 
-def _row(folded: Folded, workflow: Workflow) -> dict[str, Any]:
+def row_of(folded: Folded, workflow: Workflow) -> dict[str, Any]:
+    """The row of a workflow, as JSON has it."""
     return state_row(folded.workflow_id, workflow) | {
         "version": folded.version,
         "position": folded.position,

@@ -1,8 +1,8 @@
 """Reading the past from PostgreSQL: any version is the fold of what came before it."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -35,9 +35,10 @@ _COMMANDS = st.lists(
 )
 
 
-@pytest.fixture
-def past(database: str) -> Iterator[OpenHistories]:
-    """An empty record."""
+@contextmanager
+def emptied(database: str) -> Iterator[OpenHistories]:
+    """An empty record, by another process than the one before: that has seen later positions."""
+    execute(database, "TRUNCATE workflow_events, workflows, command_ledger")
     with open_histories(database) as opened:
         yield opened
 
@@ -45,13 +46,18 @@ def past(database: str) -> Iterator[OpenHistories]:
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(_COMMANDS)
 def test_every_version_is_the_fold_of_its_prefix(
-    past: OpenHistories, commands: Sequence[Command]
+    database: str, commands: Sequence[Command]
 ) -> None:
-    execute(past.open.dsn, "TRUNCATE workflow_events, workflows, command_ledger")
-    past.record(create(id=ID), create(id=OTHER_ID), *commands)
+    with emptied(database) as past:
+        past.record(create(id=ID), create(id=OTHER_ID), *commands)
+        check_every_version(past)
+
+
+def check_every_version(past: OpenHistories) -> None:
     for workflow_id in (ID, OTHER_ID):
         history = past.open.history(workflow_id)
         positions = past.open.positions(workflow_id)
+        assert history
         for version in range(1, len(history) + 1):
             assert past.state(workflow_id, version) == replay(history[:version])
             at = past.records.ask(

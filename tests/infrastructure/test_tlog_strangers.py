@@ -1,6 +1,5 @@
 """The log read by libraries that we did not write: Go's checksum database and torchwood."""
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +15,7 @@ from infrastructure.tlog.notes import COSIGNATURE, SIGNATURE, Signer, Verifier
 from infrastructure.tlog.tiles import Tiles
 from infrastructure.tlog.witness import Witness
 from infrastructure.tlog.writing import TileLog
+from tests.support.go import built
 
 SOURCE = Path(__file__).with_name("tlog_oracle")
 LOG = Signer("workflows.example/log", SIGNATURE, Ed25519PrivateKey.generate())
@@ -26,21 +26,7 @@ SIZE = 70_003
 @pytest.fixture(name="oracle", scope="module")
 def built_oracle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program that reads a log with those libraries."""
-    if shutil.which("go") is None:
-        pytest.skip("Go is not on this machine")
-    program = tmp_path_factory.mktemp("oracle") / "oracle"
-    built = subprocess.run(
-        ["go", "build", "-trimpath", "-o", program, "."],
-        cwd=SOURCE,
-        env=os.environ | {"CGO_ENABLED": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if "proxy" in built.stderr or "dial" in built.stderr:
-        pytest.skip("the libraries cannot be fetched here")
-    assert built.returncode == 0, built.stderr
-    return program
+    return built(SOURCE, tmp_path_factory.mktemp("oracle") / "oracle")
 
 
 @pytest.fixture(name="folder", scope="module")
