@@ -1,6 +1,7 @@
 """The settings of the doors: their addresses, their encryption, and who is admitted."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +13,7 @@ from application.access import Role
 from infrastructure.address import DEFAULT_ADDRESS, Address
 
 DEFAULT_HTTP = "127.0.0.1:50080"
+_ORIGIN = re.compile(r"https?://[^\s/?#@,]+")
 
 
 class DoorSettings(BaseSettings):
@@ -44,6 +46,13 @@ class DoorSettings(BaseSettings):
         str | None,
         Field(description="address of the HTTP door; off: no HTTP"),
     ] = DEFAULT_HTTP
+    http_origins: Annotated[
+        str,
+        Field(
+            description="origins of web pages that may call the HTTP door from browsers, such as"
+            " https://example.com, comma-separated; *: any; unset: none"
+        ),
+    ] = ""
     tls_cert: Annotated[
         Path | None,
         Field(description="PEM file of the service's certificate and its chain; unset: no TLS"),
@@ -109,6 +118,16 @@ class DoorSettings(BaseSettings):
             )
         return listen
 
+    @field_validator("http_origins")
+    @classmethod
+    def _origins(cls, text: str) -> str:
+        for origin in _listed(text):
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"has {origin}, which is no origin such as https://example.com:8443"
+                )
+        return text
+
     @field_validator("tls_key")
     @classmethod
     def _beside_its_certificate(cls, key: Path | None, info: ValidationInfo) -> Path | None:
@@ -147,6 +166,11 @@ class DoorSettings(BaseSettings):
                 ' {"spiffe://example/billing": "service"}'
             )
         return text
+
+    @property
+    def origins(self) -> Sequence[str]:
+        """The origins of web pages that may call the HTTP door."""
+        return _listed(self.http_origins)
 
     @property
     def issuers(self) -> Sequence[str]:

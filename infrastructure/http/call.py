@@ -4,15 +4,13 @@ import asyncio
 import time
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
 
+from infrastructure.http.connection import Connection
 from infrastructure.wire.calls import Metadata
-
-FAR_OFF = 365 * 24 * 3600.0  # seconds: the deadline of a call that gave none
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +23,35 @@ class Outcome:
     trailing: Metadata = ()
 
 
+_LEFT = Outcome(code=grpc.StatusCode.CANCELLED, text="The client has disconnected.")
+_LATE = Outcome(
+    code=grpc.StatusCode.DEADLINE_EXCEEDED,
+    text="The deadline passed before the call was answered.",
+)
+
+
 class HttpCall:
     """One call, until it is answered: the body of `wire.calls.Call` for HTTP.
 
     It is made on an event loop, and may be answered from any thread.
     """
 
-    def __init__(
-        self,
-        headers: Iterable[tuple[bytes, bytes]],
-        peer: str,
-        timeout: float | None,
-        identities: Sequence[str] = (),
-    ) -> None:
-        """`timeout` is in seconds from now; None if the client gave none.
+    __slots__ = (
+        "_leave", "_loop", "_outcome", "_timeout", "deadline", "identities", "metadata", "peer",
+    )  # fmt: skip
 
-        `identities` are the names in the client's verified certificate.
-        """
-        self._loop = asyncio.get_running_loop()
+    def __init__(
+        self, headers: Iterable[tuple[bytes, bytes]], connection: Connection, timeout: float
+    ) -> None:
+        """`timeout` is in seconds from now."""
+        self._loop = connection.loop
         self._outcome: asyncio.Future[Outcome] = self._loop.create_future()
         self._leave: Callable[[], object] | None = None
         self._timeout = timeout
         self.metadata: Metadata = [pair for header in headers if (pair := _pair(*header))]
-        self.deadline = time.monotonic() + (FAR_OFF if timeout is None else timeout)
-        self.peer = peer
-        self.identities = identities
+        self.deadline = time.monotonic() + timeout
+        self.peer = connection.peer
+        self.identities = connection.names
 
     def answer(self, message: bytes, trailing: Metadata = ()) -> None:
         """See Call.answer."""
@@ -63,23 +65,24 @@ class HttpCall:
         """See Call.when_cancelled."""
         self._leave = leave
 
-    async def outcome(self, disconnected: "asyncio.Future[Any]") -> Outcome:
-        """How the call ended. A client that disconnects, or its deadline, cancels the call."""
-        await asyncio.wait(
-            {self._outcome, disconnected},
-            timeout=self._timeout,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+    def disconnected(self) -> None:
+        """Cancels the call, since its client has disconnected; on the event loop."""
+        self._cancel(_LEFT)
+
+    async def outcome(self) -> Outcome:
+        """How the call ended. Its deadline cancels it."""
+        timer = self._loop.call_later(self._timeout, self._cancel, _LATE)
+        try:
+            return await self._outcome
+        finally:
+            timer.cancel()
+
+    def _cancel(self, outcome: Outcome) -> None:
         if self._outcome.done():
-            return self._outcome.result()
+            return
+        self._outcome.set_result(outcome)
         if self._leave is not None:
             self._leave()
-        if disconnected.done():
-            return Outcome(code=grpc.StatusCode.CANCELLED, text="The client has disconnected.")
-        return Outcome(
-            code=grpc.StatusCode.DEADLINE_EXCEEDED,
-            text="The deadline passed before the call was answered.",
-        )
 
     def _end(self, outcome: Outcome) -> None:
         self._loop.call_soon_threadsafe(self._settle, outcome)
@@ -99,7 +102,7 @@ def header_pairs(metadata: Metadata) -> list[tuple[str, str]]:
 
 def _pair(name: bytes, value: bytes) -> tuple[str, str | bytes] | None:
     """A header as metadata; None if it is none."""
-    key = name.decode("latin-1").lower()
+    key = name.decode("latin-1")
     if not key.endswith("-bin"):
         return key, value.decode("latin-1")
     try:

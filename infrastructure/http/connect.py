@@ -5,52 +5,24 @@ Errors are Connect's: an HTTP status, and an object with code, message and detai
 as trailing metadata comes as headers that begin with `trailer-`.
 """
 
-import asyncio
-import json
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
+import structlog
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc.status_pb2 import Status
-from starlette.requests import Request
-from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from infrastructure.contract import DETAILS_KEY
-from infrastructure.http.call import HttpCall, Outcome, header_pairs
-from infrastructure.http.certificates import NAMES
+from infrastructure.http.bounds import ESCAPED, Bounds
+from infrastructure.http.call import HttpCall
+from infrastructure.http.codec import JSON, PROTO, Answer, Code, Refused, answered, encoded, refused
+from infrastructure.http.connection import KEY, Connection
 from infrastructure.wire.calls import Method
 
-JSON = "application/json"
-PROTO = "application/proto"
-MAX_BODY = 4 * 1024 * 1024  # bytes: a payload of 1 MiB, escaped in JSON
-
-Code = grpc.StatusCode
-
-HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
-    Code.CANCELLED: 499,
-    Code.UNKNOWN: 500,
-    Code.INVALID_ARGUMENT: 400,
-    Code.DEADLINE_EXCEEDED: 504,
-    Code.NOT_FOUND: 404,
-    Code.ALREADY_EXISTS: 409,
-    Code.PERMISSION_DENIED: 403,
-    Code.RESOURCE_EXHAUSTED: 429,
-    Code.FAILED_PRECONDITION: 400,
-    Code.ABORTED: 409,
-    Code.OUT_OF_RANGE: 400,
-    Code.UNIMPLEMENTED: 501,
-    Code.INTERNAL: 500,
-    Code.UNAVAILABLE: 503,
-    Code.DATA_LOSS: 500,
-    Code.UNAUTHENTICATED: 401,
-}
-"""As Connect's protocol has it."""
+_DIGITS = 10  # of a time-out in milliseconds, as Connect bounds it
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,136 +53,107 @@ def _route(descriptor: MethodDescriptor, method: Method) -> Route:
 
 
 class Connect:
-    """Answers requests for methods, on an event loop."""
+    """An ASGI application that answers requests for methods, and passes others on.
 
-    def __init__(self, routes: Mapping[str, Route]) -> None:
+    It stands on `Connection`, without the layers of a framework: these cost more than the rest.
+    """
+
+    def __init__(self, routes: Mapping[str, Route], pages: ASGIApp, bounds: Bounds) -> None:
+        """`pages` answers what is no request for a method."""
         self._routes = routes
+        self._pages = pages
+        self._bounds = bounds
 
-    async def respond(self, request: Request) -> Response:
-        """The response to one request."""
-        route = self._routes.get(request.url.path)
-        if route is None:
-            return refused(Code.UNIMPLEMENTED, f"There is no method {request.url.path}.", 404)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind not in (JSON, PROTO):
-            return Response(
-                "The body must be application/json or application/proto.\n",
-                415,
-                {"accept-post": f"{JSON}, {PROTO}"},
-            )
-        if request.headers.get("content-encoding", "identity") != "identity":
-            return refused(Code.UNIMPLEMENTED, "Only content-encoding identity is understood.")
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        route = self._routes.get(scope["path"]) if scope["method"] == "POST" else None
         try:
-            sent = await _body(request)
-            message = sent if kind == PROTO else _encoded(route.request, sent)
-            timeout = _timeout(request.headers.get("connect-timeout-ms"))
-        except _BodyRefused as bad:
-            return refused(bad.code, str(bad))
-        outcome = await _called(request, route.method, message, timeout)
-        if outcome.code is not Code.OK:
-            return _error(outcome)
-        content = outcome.message if kind == PROTO else _decoded(route.response, outcome.message)
-        return Response(content, 200, _trailers(outcome), kind)
-
-
-class _BodyRefused(Exception):
-    """A request that is refused before a method is called."""
-
-    def __init__(self, code: grpc.StatusCode, text: str) -> None:
-        self.code = code
-        super().__init__(text)
-
-
-async def _called(
-    request: Request, method: Method, message: bytes, seconds: float | None
-) -> Outcome:
-    client = request.client
-    peer = f"http:{client.host}:{client.port}" if client else "http:unix"
-    call = HttpCall(request.headers.raw, peer, seconds, request.scope["state"].get(NAMES, ()))
-    disconnected = asyncio.ensure_future(request.receive())
-    try:
-        method(message, call)
-        return await call.outcome(disconnected)
-    finally:
-        disconnected.cancel()
-
-
-async def _body(request: Request) -> bytes:
-    """The whole body, of MAX_BODY bytes at most. Raises _BodyRefused."""
-    found = bytearray()
-    async for chunk in request.stream():
-        found += chunk
-        if len(found) > MAX_BODY:
-            raise _BodyRefused(
-                Code.RESOURCE_EXHAUSTED, f"The body is larger than {MAX_BODY} bytes."
+            if route is None:
+                await self._pages(scope, receive, send)
+                return
+            connection: Connection = scope["state"][KEY]
+            try:
+                answer = await self._answer(route, scope["headers"], connection, receive)
+            except Refused as bad:
+                answer = refused(bad.outcome, bad.status)
+                # What is left of the body is not read.
+                answer.headers.append((b"connection", b"close"))
+            else:
+                if connection.is_old:
+                    answer.headers.append((b"connection", b"close"))
+            await send(
+                {"type": "http.response.start", "status": answer.status, "headers": answer.headers}
             )
-    return bytes(found)
+            await send({"type": "http.response.body", "body": answer.body})
+        except Exception as fault:
+            _log.error("request failed", path=scope["path"][:200], exc_info=fault)
+            raise
+
+    async def _answer(
+        self,
+        route: Route,
+        headers: Sequence[tuple[bytes, bytes]],
+        connection: Connection,
+        receive: Receive,
+    ) -> Answer:
+        """Calls the method. Raises Refused if the request is none."""
+        fields = dict(headers)
+        media = _media(fields)
+        timeout = min(_timeout(fields.get(b"connect-timeout-ms")), self._bounds.longest_wait)
+        sent = await self._body(fields, media, receive)
+        message = sent if media == PROTO else encoded(route.request, sent)
+        if len(message) > self._bounds.request_bytes:
+            raise _too_large(self._bounds.request_bytes)
+        call = HttpCall(headers, connection, timeout)
+        connection.when_lost(call.disconnected)
+        try:
+            route.method(message, call)
+            outcome = await call.outcome()
+        finally:
+            connection.when_lost(None)
+        if outcome.code is not Code.OK:
+            return refused(outcome)
+        return answered(outcome, route.response, media)
+
+    async def _body(self, fields: Mapping[bytes, bytes], media: str, receive: Receive) -> bytes:
+        """The whole body. Raises Refused if it is too large, or never complete."""
+        most = self._bounds.request_bytes * (1 if media == PROTO else ESCAPED)
+        if int(fields.get(b"content-length", 0)) > most:
+            raise _too_large(most)
+        found, goes_on = b"", True
+        while goes_on:
+            part: Any = await receive()
+            if part["type"] == "http.disconnect":
+                raise Refused(Code.CANCELLED, "The client has disconnected.")
+            found += part["body"]
+            if len(found) > most:
+                raise _too_large(most)
+            goes_on = part["more_body"]
+        return found
 
 
-def _encoded(kind: type[Message], body: bytes) -> bytes:
-    """The request of a JSON body, as a wire carries it. Raises _BodyRefused."""
-    try:
-        return ParseDict(_object(body), kind()).SerializeToString()
-    except (ParseError, ValueError, RecursionError) as unreadable:
-        complaint = str(unreadable).partition("\n")[0][:500]
-        fields = ", ".join(field.name for field in kind.DESCRIPTOR.fields)
-        raise _BodyRefused(
-            Code.INVALID_ARGUMENT,
-            f"The body is no {kind.DESCRIPTOR.name}: {complaint}."
-            f" An object with {fields} is accepted.",
-        ) from unreadable
+def _media(fields: Mapping[bytes, bytes]) -> str:
+    """The media type of a body. Raises Refused if the protocol is another one."""
+    kind = fields.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
+    if kind not in (JSON, PROTO):
+        raise Refused(Code.UNKNOWN, f"The body must be {JSON} or {PROTO}.", 415)
+    if fields.get(b"content-encoding", b"identity") != b"identity":
+        raise Refused(Code.UNIMPLEMENTED, "Only content-encoding identity is understood.")
+    if fields.get(b"connect-protocol-version", b"1") != b"1":
+        raise Refused(Code.INVALID_ARGUMENT, "connect-protocol-version must be 1.")
+    return kind
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    document = json.loads(body)
-    if not isinstance(document, dict):
-        raise ParseError("it is no JSON object")
-    return document
-
-
-def _decoded(kind: type[Message], message: bytes) -> bytes:
-    shown = MessageToDict(kind.FromString(message), always_print_fields_with_no_presence=True)
-    return json.dumps(shown, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _timeout(header: str | None) -> float | None:
-    """Seconds in a connect-timeout-ms header. Raises _BodyRefused."""
+def _timeout(header: bytes | None) -> float:
+    """Seconds in a connect-timeout-ms header. Raises Refused."""
     if header is None:
-        return None
-    if not header.isdecimal() or len(header) > 10:  # noqa: PLR2004 - Connect's bound
-        raise _BodyRefused(
+        return float("inf")
+    if not header.isdigit() or len(header) > _DIGITS:
+        raise Refused(
             Code.INVALID_ARGUMENT, "connect-timeout-ms must be at most ten decimal digits."
         )
     return int(header) / 1000
 
 
-def refused(code: grpc.StatusCode, text: str, status: int | None = None) -> Response:
-    """An error in Connect's form for a request that reached no method."""
-    return _error(Outcome(code=code, text=text), status)
-
-
-def _error(outcome: Outcome, status: int | None = None) -> Response:
-    name = "canceled" if outcome.code is Code.CANCELLED else outcome.code.name.lower()
-    body: dict[str, Any] = {"code": name, "message": outcome.text}
-    if details := list(_details(outcome)):
-        body["details"] = details
-    content = json.dumps(body, ensure_ascii=False).encode()
-    return Response(content, status or HTTP_STATUS[outcome.code], _trailers(outcome), JSON)
-
-
-def _details(outcome: Outcome) -> list[dict[str, str]]:
-    """The google.rpc details of a refusal, as Connect writes them."""
-    return [
-        {"type": packed.TypeName(), "value": b64encode(packed.value).rstrip(b"=").decode()}
-        for key, value in outcome.trailing
-        if key == DETAILS_KEY and isinstance(value, bytes)
-        for packed in Status.FromString(value).details
-    ]
-
-
-def _trailers(outcome: Outcome) -> dict[str, str]:
-    return {
-        f"trailer-{key}": value
-        for key, value in header_pairs(outcome.trailing)
-        if key != DETAILS_KEY
-    }
+def _too_large(most: int) -> Refused:
+    return Refused(Code.RESOURCE_EXHAUSTED, f"The body is larger than {most} bytes.")

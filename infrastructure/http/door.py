@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from starlette.types import ASGIApp
+
 from infrastructure.address import Address
-from infrastructure.http.server import Checks, Details, HttpServer, Page, application
+from infrastructure.http.bounds import Bounds
+from infrastructure.http.server import HttpServer
 from infrastructure.identity.tls import TlsFiles
-from infrastructure.rpc.served import Served
 
 _BACKLOG = 1024  # connections that wait to be accepted
 _CUT_OFF = 1.0  # seconds that requests in flight have to finish when the door closes
@@ -27,15 +29,13 @@ class DoorAddressInUse(Exception):
 @contextmanager
 def opened(
     address: Address,
-    served: Served,
-    checks: Checks,
-    details: Details,
-    measured: Page,
+    app: ASGIApp,
+    bounds: Bounds,
     tls: TlsFiles | None,
     *,
     shares_port: bool,
 ) -> Iterator[HttpServer]:
-    """Serves the unary methods over HTTP until the block ends, encrypted if there is `tls`.
+    """Serves the door's application until the block ends, encrypted if there is `tls`.
 
     With `shares_port`, several processes may serve one port. Raises DoorAddressInUse.
     """
@@ -43,7 +43,7 @@ def opened(
         listening = _listening(address, shares_port=shares_port)
     except OSError as refused:
         raise DoorAddressInUse(address, refused) from refused
-    server = HttpServer(application(served, checks, details, measured), listening, tls)
+    server = HttpServer(app, listening, bounds, tls)
     try:
         yield server
     finally:

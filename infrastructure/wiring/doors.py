@@ -12,8 +12,9 @@ from application.identifiers import NewIds
 from infrastructure.address import Address
 from infrastructure.catalogue.loading import load
 from infrastructure.eventstore.probe import Probe
+from infrastructure.http.bounds import bounds
 from infrastructure.http.door import opened
-from infrastructure.http.server import Page
+from infrastructure.http.pages import Page, application
 from infrastructure.identity.tls import TlsFiles
 from infrastructure.rpc.allowance import Allowance, AtOnce, Rate
 from infrastructure.rpc.encryption import credentials
@@ -145,15 +146,11 @@ def opened_http(
         "service": lambda: health.obstacle,
     }
     address = Address.parse(settings.http_listen)
-    with opened(
-        address,
-        served,
-        checks,
-        lambda: _details(store.probe),
-        measured,
-        tls,
-        shares_port=shares_port,
-    ) as door:
+    limits = bounds(settings)
+    app = application(
+        served, checks, lambda: _details(store.probe), measured, limits, settings.origins
+    )
+    with opened(address, app, limits, tls, shares_port=shares_port) as door:
         yield door.port
 
 

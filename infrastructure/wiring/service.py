@@ -5,7 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from threading import Event
 
-from infrastructure.http.server import Page
+from infrastructure.http.pages import Page
 from infrastructure.rpc.health import Health
 from infrastructure.settings import Settings
 from infrastructure.telemetry.events import Events, InertEvents

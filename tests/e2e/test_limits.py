@@ -12,6 +12,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from grpc_health.v1 import health_pb2
 from workflows_testing import requests
 
+from infrastructure.contract import SERVICE
 from infrastructure.rpc.refusal import PUSHBACK
 from tests.support.client import Refused
 from tests.support.service import Service
@@ -46,6 +47,13 @@ def test_a_caller_beyond_its_rate_is_told_when_to_come_again(serve: Serve) -> No
     assert (refused.value.code, refused.value.reason) == (Code.RESOURCE_EXHAUSTED, "RATE_EXCEEDED")
     assert refused.value.trailing[PUSHBACK] == str(waits)
     assert waits > 3_000_000
+    base = f"http://{service.announced['http']}/{SERVICE.full_name}"
+    asked = {"id": workflow_id, "user_id": "ada"}
+    with httpx.Client(trust_env=False) as http:  # A connection of its own is a caller of its own.
+        answers = [http.post(f"{base}/GetWorkflow", json=asked) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert int(answers[-1].headers["retry-after"]) > 3000
+    assert answers[-1].json()["code"] == "resource_exhausted"
 
 
 def test_under_load_changes_are_refused_and_reads_health_and_probes_go_on(
@@ -77,3 +85,25 @@ def test_under_load_changes_are_refused_and_reads_health_and_probes_go_on(
         serving = health_pb2.HealthCheckResponse(status="SERVING").SerializeToString()
         assert check(b"", timeout=30) == serving
         assert httpx.get(f"{base}/readyz", trust_env=False).status_code == 200
+        path = f"{base}/{SERVICE.full_name}"
+        asked = {"id": workflow_id, "user_id": "ada"}
+        assert httpx.post(f"{path}/GetWorkflow", json=asked, trust_env=False).status_code == 200
+        over_http = httpx.post(f"{path}/TerminateWorkflow", json=asked, trust_env=False)
+        assert (over_http.status_code, over_http.json()["code"]) == (503, "unavailable")
+        assert int(over_http.headers["retry-after"]) in (1, 2)
+
+
+def test_a_call_without_a_deadline_is_not_waited_for_for_ever(
+    serve: Serve, request: pytest.FixtureRequest
+) -> None:
+    service = serve(WORKFLOWS_LONGEST_WAIT="0.2", WORKFLOWS_HTTP_LISTEN="127.0.0.1:0")
+    service.client.created("ada")
+    request.getfixturevalue("writes_wait")
+    body = {"user_id": "ada", "kind": "script", "payload": "{}", "interval": 1, "name": "n"}
+    path = f"http://{service.announced['http']}/{SERVICE.full_name}/CreateWorkflow"
+
+    answer = httpx.post(
+        path, json=body | {"max_consecutive_job_failures_allowed": 1}, trust_env=False
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")

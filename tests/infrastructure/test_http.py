@@ -15,8 +15,10 @@ from workflows import workflows_pb2 as pb
 
 from domain.errors import WorkflowNotFound
 from infrastructure.contract import SERVICE
-from infrastructure.http.connect import HTTP_STATUS, MAX_BODY
-from infrastructure.http.server import HttpServer, application
+from infrastructure.http.bounds import Bounds
+from infrastructure.http.codec import HTTP_STATUS
+from infrastructure.http.pages import application
+from infrastructure.http.server import HttpServer
 from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.served import Served
 from infrastructure.wire.calls import Call
@@ -24,6 +26,7 @@ from infrastructure.wire.calls import Call
 NAME = SERVICE.full_name
 ID = "0199c0de-0000-7000-8000-000000000001"
 GET = f"/{NAME}/GetWorkflow"
+BOUNDS = Bounds(request_bytes=100_000)
 
 
 class Methods:
@@ -73,8 +76,10 @@ def door(methods: Methods, checks: dict[str, str]) -> Iterator[httpx.Client]:
     listening = socket.create_server(("127.0.0.1", 0))
     found = {name: partial(checks.__getitem__, name) for name in checks}
     page = (b"calls 1.0\n", "text/plain")
-    app = application(Served([SERVICE], served), found, lambda: {"followers": 2}, lambda: page)
-    server = HttpServer(app, listening)
+    app = application(
+        Served([SERVICE], served), found, lambda: {"followers": 2}, lambda: page, BOUNDS
+    )
+    server = HttpServer(app, listening, BOUNDS)
     host, port = listening.getsockname()
     with httpx.Client(base_url=f"http://{host}:{port}", trust_env=False) as client:
         yield client
@@ -140,11 +145,11 @@ def test_a_body_that_is_no_request_is_refused_in_words(
 
 
 def test_a_body_that_is_too_large_is_refused(door: httpx.Client) -> None:
-    body = b'{"id": "' + b"x" * MAX_BODY + b'"}'
-
-    answer = door.post(GET, content=body, headers={"content-type": "application/json"})
-
-    assert (answer.status_code, answer.json()["code"]) == (429, "resource_exhausted")
+    for size in (100_001, 400_001):  # Of the message, and of a body that no message can have.
+        body = b'{"id": "' + b"x" * size + b'"}'
+        answer = door.post(GET, content=body, headers={"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["code"]) == (429, "resource_exhausted")
+    assert door.post(GET, json={"id": "x" * 99_000}).status_code == 200
 
 
 def test_an_unknown_path_is_not_found(door: httpx.Client) -> None:

@@ -42,6 +42,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "listen": "[::1]:7",
         "internal_listen": "unix:/run/workflows",
         "http_listen": "[::1]:8",
+        "http_origins": "https://example.com, http://127.0.0.1:3000",
         "tls_cert": "cert.pem",
         "tls_key": "key.pem",
         "tls_client_ca": "ca.pem",
