@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-from infrastructure.settings import Settings
-
 LONGEST_IDLE = 75.0  # seconds: browsers and proxies keep connections for about as long
 ESCAPED = 4  # JSON with escapes may have so many times the bytes of the message
 
@@ -28,17 +26,3 @@ class Bounds:
     """After how long a connection is closed behind an answer, 10 % more or less. 0: never."""
     idle: float = LONGEST_IDLE
     """After how long without a request a connection is closed."""
-
-
-def bounds(settings: Settings) -> Bounds:
-    """The bounds of the door, as they are set."""
-    return Bounds(
-        settings.request_bytes,
-        settings.metadata_bytes,
-        settings.calls,
-        settings.handshake,
-        settings.patience,
-        settings.longest_wait,
-        settings.connection_age,
-        min(settings.connection_idle or LONGEST_IDLE, LONGEST_IDLE),
-    )

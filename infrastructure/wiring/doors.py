@@ -12,11 +12,9 @@ from application.identifiers import NewIds
 from infrastructure.address import Address
 from infrastructure.catalogue.loading import load
 from infrastructure.eventstore.probe import Probe
-from infrastructure.http.bounds import bounds
 from infrastructure.http.door import opened
 from infrastructure.http.pages import Page, application
 from infrastructure.identity.tls import TlsFiles
-from infrastructure.rpc.allowance import Allowance, AtOnce, Rate
 from infrastructure.rpc.encryption import credentials
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import Guard
@@ -26,10 +24,10 @@ from infrastructure.rpc.served import Served
 from infrastructure.rpc.server import Server
 from infrastructure.settings import Settings
 from infrastructure.telemetry.observer import Observer
-from infrastructure.wire.limits import Limits
 from infrastructure.wiring.access import identification
 from infrastructure.wiring.clock import now
 from infrastructure.wiring.lanes import Lanes
+from infrastructure.wiring.limits import allowances, http_bounds, wire_limits
 from infrastructure.wiring.services import Sources, served
 from infrastructure.wiring.stop import End, stop
 from infrastructure.wiring.store import Store
@@ -146,41 +144,12 @@ def opened_http(
         "service": lambda: health.obstacle,
     }
     address = Address.parse(settings.http_listen)
-    limits = bounds(settings)
+    bounds = http_bounds(settings)
     app = application(
-        served, checks, lambda: _details(store.probe), measured, limits, settings.origins
+        served, checks, lambda: _details(store.probe), measured, bounds, settings.origins
     )
-    with opened(address, app, limits, tls, shares_port=shares_port) as door:
+    with opened(address, app, bounds, tls, shares_port=shares_port) as door:
         yield door.port
-
-
-def wire_limits(settings: Settings) -> Limits:
-    """The bounds of the wire, as they are set."""
-    return Limits(
-        calls=settings.calls,
-        calls_per_connection=settings.calls_per_connection,
-        request_bytes=settings.request_bytes,
-        metadata_bytes=settings.metadata_bytes,
-        window_bytes=settings.window_bytes,
-        unread_bytes=settings.unread_bytes,
-        patience=settings.patience,
-        handshake=settings.handshake,
-        ping_every=settings.ping_every,
-        connection_age=settings.connection_age,
-        connection_grace=settings.connection_grace,
-        connection_idle=settings.connection_idle,
-    )
-
-
-def allowances(settings: Settings) -> tuple[Allowance | None, Allowance | None]:
-    """What each caller may take by calls, and by streams, as it is set; None without a bound."""
-    rate = Rate(settings.rate, settings.rate_seconds) if settings.rate else None
-    calls = AtOnce(settings.calls_per_caller) if settings.calls_per_caller else None
-    streams = AtOnce(settings.streams_per_caller) if settings.streams_per_caller else None
-    return (
-        Allowance(calls, rate) if calls or rate else None,
-        Allowance(streams, rate) if streams or rate else None,
-    )
 
 
 def _encryption(tls: TlsFiles | None, *, requires_client: bool) -> ServerCredentials | None:

@@ -11,12 +11,13 @@ import pytest
 from workflows import workflows_pb2 as pb
 
 from infrastructure.contract import SERVICE
-from infrastructure.http.bounds import Bounds, bounds
+from infrastructure.http.bounds import Bounds
 from infrastructure.http.pages import application
 from infrastructure.http.server import HttpServer
 from infrastructure.rpc.served import Served
 from infrastructure.settings import Settings
 from infrastructure.wire.calls import Call
+from infrastructure.wiring.limits import http_bounds
 from tests.support.waiting import until
 
 GET = f"/{SERVICE.full_name}/GetWorkflow"
@@ -169,5 +170,5 @@ def test_pages_of_the_origins_that_are_set_may_call_and_others_may_not(opened: A
 
 
 def test_the_bounds_are_settings_with_the_same_defaults() -> None:
-    assert bounds(Settings()) == Bounds()
-    assert bounds(Settings(connection_idle=3.0)).idle == 3.0
+    assert http_bounds(Settings()) == Bounds()
+    assert http_bounds(Settings(connection_idle=3.0)).idle == 3.0

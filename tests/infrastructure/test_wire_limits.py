@@ -12,7 +12,7 @@ from hyperframe.frame import GoAwayFrame
 from infrastructure.settings import Settings
 from infrastructure.wire.calls import Call
 from infrastructure.wire.limits import Limits
-from infrastructure.wiring.doors import wire_limits
+from infrastructure.wiring.limits import wire_limits
 from tests.support.http2 import Http2, data, ping, window
 from tests.support.waiting import until
 from tests.support.wire_server import (
