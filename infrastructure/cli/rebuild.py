@@ -20,6 +20,9 @@ def rebuild(
     drop_old: Annotated[
         bool, typer.Option("--drop-old", help="Only drop the table that was replaced.")
     ] = False,
+    search: Annotated[
+        bool, typer.Option("--search", help="Only empty the search: a server fills it again.")
+    ] = False,
     as_json: Json = False,
     **given: Any,
 ) -> None:
@@ -33,6 +36,7 @@ def rebuild(
     Examples:
       workflows rebuild
       workflows rebuild --drop-old
+      workflows rebuild --search
       workflows rebuild --database-url postgresql://owner@db.example/workflows --json
     """
     settings = settings_of(given)
@@ -50,6 +54,7 @@ def rebuild(
     from infrastructure.readmodel.rebuilding import (  # noqa: PLC0415 - as above
         PostgresShadowTable,
     )
+    from infrastructure.search.follower import begin_search_again  # noqa: PLC0415 - as above
 
     refused = (DatabaseUnusable, OperationalError, shadow.RebuildRefused)
     with (
@@ -58,6 +63,9 @@ def rebuild(
         Connection.connect(with_network_guards(found.dsn), autocommit=True) as connection,
     ):
         connection.execute("SET timezone = 'UTC'")
+        if search:
+            _show_emptied(begin_search_again(connection), as_json=as_json)
+            return
         if drop_old:
             _show_dropped(shadow.drop_old(connection), as_json=as_json)
             return
@@ -74,6 +82,16 @@ def _show_dropped(was_there: bool, *, as_json: bool) -> None:
         print_line_of_json({"dropped": was_there})
     else:
         typer.echo("dropped the old table" if was_there else "there is no old table")
+
+
+def _show_emptied(position: int, *, as_json: bool) -> None:
+    if as_json:
+        print_line_of_json({"emptied": position})
+    else:
+        typer.echo(
+            f"emptied the search of the events up to position {position}; a server that runs"
+            " followers fills it again, and each search says how far that is"
+        )
 
 
 def _show(rebuilt: "Rebuilt", *, as_json: bool) -> None:

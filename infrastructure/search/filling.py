@@ -41,11 +41,21 @@ ENTER = """
 """
 """Enters the creations, or all other events, between two positions, the first of them excluded."""
 
+# The last row before the batch is absorbed if less than SPACING positions lie between the two rows.
 ENTER_TIMES = """
+    WITH absorbed AS (
+        DELETE FROM feed_times
+        WHERE position > least(%(after)s, %(up_to)s::bigint / %(spacing)s * %(spacing)s)
+          AND position <= %(up_to)s
+        RETURNING earliest
+    )
     INSERT INTO feed_times (position, latest, earliest)
-    SELECT %(up_to)s, greatest(max(recorded_at), (
-        SELECT latest FROM feed_times ORDER BY position DESC LIMIT 1
-    )), min(recorded_at)
+    SELECT %(up_to)s,
+           greatest(max(recorded_at), (
+               SELECT latest FROM feed_times WHERE position <= %(after)s
+               ORDER BY position DESC LIMIT 1
+           )),
+           least(min(recorded_at), (SELECT min(earliest) FROM absorbed))
     FROM (
         SELECT (convert_from(state, 'UTF8')::jsonb ->> 'recorded_at')::timestamptz AS recorded_at
         FROM workflow_events
@@ -53,3 +63,7 @@ ENTER_TIMES = """
         OFFSET 0  -- As above.
     ) AS times
 """
+"""Enters the times of the events between two positions."""
+
+SPACING = 1000
+"""About how many positions lie between two rows of times, however small the batches are."""

@@ -16,7 +16,8 @@ WALKED = 20_000
 """How many entries one page looks at: some tens of milliseconds."""
 
 BOUNDS = """
-    SELECT coalesce((SELECT max(position) FROM feed_times WHERE latest < %(since)s), 0),
+    SELECT coalesce((SELECT position FROM feed_times WHERE latest < %(since)s
+                     ORDER BY latest DESC, position DESC LIMIT 1), 0),
            (SELECT position FROM feed_times WHERE earliest < %(until)s
             ORDER BY position DESC LIMIT 1)
 """

@@ -12,7 +12,8 @@ from application.ledger import LedgerDigests
 from application.ports import FeedBatch, FeedEnd, Forgotten, Version
 from application.search import CHANGED, UPDATED, changed_by, type_named
 from infrastructure.eventstore.records import Snapshot
-from infrastructure.search.filling import ENTER, ENTER_TIMES
+from infrastructure.followers.places import place_of
+from infrastructure.search.filling import ENTER, ENTER_TIMES, SPACING
 
 NAME = "search"
 _OF_TYPES = orjson.dumps([{"type": each, "fields": CHANGED[each]} for each in CHANGED]).decode()
@@ -40,6 +41,7 @@ class SearchFollower:
             "up_to": batch.position,
             "of_types": _OF_TYPES,
             "key_prefix": self._key_prefix,
+            "spacing": SPACING,
             "updated": orjson.dumps(updated).decode(),
         }
         creations = sum(event.version == 1 for event in batch.events)
@@ -71,10 +73,14 @@ def _changed_by_updates(batch: FeedBatch, connection: Connection[Any]) -> list[M
     ]
 
 
-def begin_search_again(connection: Connection[Any]) -> None:
-    """Empties the table and lets the follower fill it again, whichever process runs it."""
+def begin_search_again(connection: Connection[Any]) -> int:
+    """Empties the table and lets the follower fill it again, whichever process runs it.
+
+    Times are written anew one by one, so that moments of the past are found meanwhile. Needs the
+    role that migrates. Returns the position that the follower had reached.
+    """
     with connection.transaction():
-        connection.execute("SELECT FROM followers WHERE name = %s FOR UPDATE", (NAME,))
-        connection.execute("DELETE FROM event_search")
-        connection.execute("DELETE FROM feed_times")
+        place = place_of(connection, NAME)
+        connection.execute("TRUNCATE event_search")
         connection.execute("UPDATE followers SET position = 0 WHERE name = %s", (NAME,))
+    return 0 if place is None else place.position

@@ -42,8 +42,8 @@ CREATE INDEX event_search_by_job ON event_search (job_id, position) WHERE job_id
 -- Most events create a workflow: those are as easily found without an index.
 CREATE INDEX event_search_by_type ON event_search (type, position) WHERE type <> 'created';
 
--- Times by position, one row a batch of the follower: `latest` is the latest time at which any event
--- up to `position` was recorded, `earliest` the earliest time of an event of this batch.
+-- Times by position, a row every thousand positions or so: `latest` is the latest time at which any
+-- event up to `position` was recorded, `earliest` the earliest time of an event since the row before.
 CREATE TABLE feed_times (
     position bigint      NOT NULL PRIMARY KEY,
     latest   timestamptz NOT NULL,
