@@ -1,7 +1,7 @@
 """Whether rows and ledger agree with the events."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from time import monotonic
@@ -26,22 +26,37 @@ class Kind(StrEnum):
     """A row has no events, or forgotten ones."""
     UNREADABLE = "events unreadable"
     """The events of a workflow do not follow one another, or are not what was stored."""
+    LOST = "content lost"
+    """The content of a workflow's events is gone, and no erasure took it away."""
     ASTRAY = "ledger entry astray"
-    """An entry names an event that is not there."""
+    """An entry names an event that does not stand where it says."""
     OUTDATED = "row of another shape"
     """No damage: the row was written by another release, and is made anew when it is used."""
+
+
+class Claim(NamedTuple):
+    """Where a row or an entry says that its event stands; 0 and empty where it says nothing."""
+
+    workflow_id: str
+    version: int
+    position: int
+    created_position: int = 0
+    digest: bytes = b""
 
 
 class Finding(NamedTuple):
     """What was found at a workflow, and in which columns or why.
 
     `position` is that of the event to which a row or an entry belongs; 0 if it is not known.
+    `claim` is what the row or the entry says; None if there is none.
     """
 
     kind: Kind
     workflow_id: str
     detail: str = ""
     position: int = 0
+    claim: Claim | None = None
+    columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +145,19 @@ def row_finding(folded: Folded, row: CheckedRow | None, name_folded: str) -> Fin
         wrong.append("name_folded")
     if not wrong:
         return None
-    return Finding(Kind.DIFFERS, folded.workflow_id, ", ".join(wrong), folded.position)
+    return Finding(
+        Kind.DIFFERS,
+        folded.workflow_id,
+        ", ".join(wrong),
+        folded.position,
+        claim_of(row.folded),
+        wrong,
+    )
+
+
+def claim_of(row: Folded) -> Claim:
+    """What a row says of its events."""
+    return Claim(row.workflow_id, row.version, row.position, row.created_position, row.digest)
 
 
 def _differing(folded: Folded, stored: Folded) -> Iterator[str]:

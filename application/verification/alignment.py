@@ -10,6 +10,7 @@ from itertools import islice
 
 from application.leaves import Leaf
 from application.verification.findings import Finding, Kind
+from application.verification.testimony import Difference
 
 AHEAD = 256
 """How many events ahead one that is not in its place is looked for."""
@@ -18,7 +19,7 @@ FAR_AHEAD = 65_536
 _LONG_LOOKS = 16
 
 
-def differences(record: Iterable[Leaf], log: Iterable[Leaf]) -> Iterator[Finding]:
+def differences(record: Iterable[Leaf], log: Iterable[Leaf]) -> Iterator[Difference]:
     """What differs between the stored events and the leaves that were signed for them.
 
     Both begin at the same place. Events of the record after the end of the log are not judged.
@@ -33,58 +34,70 @@ class _Alignment:
         self._long_looks = _LONG_LOOKS
         self._shift = 0  # by which positions of the record are ahead of those of the log
 
-    def run(self) -> Iterator[Finding]:
+    def run(self) -> Iterator[Difference]:
         while signed := self._signed.first():
             stored = self._stored.first()
             if stored is None:
-                yield _at(
+                finding = _at(
                     Kind.CUT_TAIL, signed, "the feed ends before this event, which was signed"
                 )
+                yield Difference(finding, None, signed)
                 return
             if stored.identity == signed.identity and not self._gap(stored, signed):
                 yield from _changes(stored, signed)
-                self._stored.drop(1)
-                self._signed.drop(1)
+                self._take(1, 1)
             else:
-                yield from self._displaced(stored, signed)
+                yield self._displaced(stored, signed)
 
     def _gap(self, stored: Leaf, signed: Leaf) -> int:
         """How many positions before a stored event have no event."""
         return max(0, stored.position - self._shift - signed.position)
 
-    def _displaced(self, stored: Leaf, signed: Leaf) -> Iterator[Finding]:
-        gap = self._gap(stored, signed)
-        if gap:
-            yield _at(Kind.MISSING_EVENT, signed, "no event stands here; one was signed")
-            self._signed.drop(1)
-            return
+    def _displaced(self, stored: Leaf, signed: Leaf) -> Difference:
+        if self._gap(stored, signed):
+            self._take(0, 1)
+            return Difference(
+                _at(Kind.MISSING_EVENT, signed, "no event stands here; one was signed"),
+                None,
+                signed,
+            )
+        if stored.digest == signed.digest:
+            self._take(1, 1)
+            return Difference(moved(stored, signed), stored, signed)
         later_stored, later_signed = self._places(stored, signed, AHEAD)
         if later_stored is None and later_signed is None and self._long_looks:
             self._long_looks -= 1
             later_stored, later_signed = self._places(stored, signed, FAR_AHEAD)
         if later_stored is not None and later_stored == later_signed:
-            other = self._stored.swap(later_stored)
-            yield _at(
-                Kind.SWAPPED_EVENTS,
-                signed,
-                f"this event and the one of position {other.position} stand in each other's places",
-            )
-        elif later_signed is not None and (later_stored is None or later_signed < later_stored):
-            yield _at(Kind.REMOVED_EVENT, signed, "this event is missing; those after it moved up")
-            self._signed.drop(1)
+            return self._swapped(later_stored, signed)
+        if later_signed is not None and (later_stored is None or later_signed < later_stored):
+            self._take(0, 1)
             self._shift -= 1
-        elif later_stored is not None:
-            yield _at(
-                Kind.INSERTED_EVENT,
-                stored,
-                "the log has never seen this event, and has others before and after it",
-            )
-            self._stored.drop(1)
+            return Difference(removed(signed), None, signed)
+        if later_stored is not None:
+            self._take(1, 0)
             self._shift += 1
-        else:
-            yield _at(Kind.REPLACED_EVENT, stored, "another event was signed for this position")
-            self._stored.drop(1)
-            self._signed.drop(1)
+            return Difference(inserted(stored), stored)
+        self._take(1, 1)
+        return Difference(
+            _at(Kind.REPLACED_EVENT, stored, "another event was signed for this position"),
+            stored,
+            signed,
+        )
+
+    def _swapped(self, place: int, signed: Leaf) -> Difference:
+        here = self._stored.first()
+        other = self._stored.swap(place)
+        finding = _at(
+            Kind.SWAPPED_EVENTS,
+            signed,
+            f"this event and the one of position {other.position} stand in each other's places",
+        )
+        return Difference(finding, here, signed)
+
+    def _take(self, stored: int, signed: int) -> None:
+        self._stored.drop(stored)
+        self._signed.drop(signed)
 
     def _places(self, stored: Leaf, signed: Leaf, ahead: int) -> tuple[int | None, int | None]:
         """Where the signed event comes in the record, and the stored one in the log."""
@@ -125,13 +138,44 @@ class _Ahead:
             self._next.extend(islice(self._rest, count - len(self._next)))
 
 
-def _changes(stored: Leaf, signed: Leaf) -> Iterator[Finding]:
+def _changes(stored: Leaf, signed: Leaf) -> Iterator[Difference]:
+    if (change := changed(stored, signed)) is not None:
+        yield Difference(change, stored, signed)
+
+
+def changed(stored: Leaf, signed: Leaf) -> Finding | None:
+    """How an event differs from what was signed for it, apart from its place."""
     if stored.digest != signed.digest:
-        yield _at(Kind.CHANGED_BYTES, stored, "its stored bytes are not those that were signed")
+        return _at(Kind.CHANGED_BYTES, stored, "its stored bytes are not those that were signed")
     if stored.name != signed.name:
-        yield _at(
+        return _at(
             Kind.CHANGED_NAME, stored, f"it is named {stored.name}, and was signed as {signed.name}"
         )
+    return None
+
+
+def moved(stored: Leaf, signed: Leaf) -> Finding:
+    """The finding that an event stands elsewhere than it was signed for."""
+    return _at(
+        Kind.MOVED_EVENT,
+        stored,
+        f"it was signed as event {signed.version} of workflow {signed.workflow_id}, at position"
+        f" {signed.position}",
+    )
+
+
+def removed(signed: Leaf) -> Finding:
+    """The finding that an event is gone, and that those after it moved up."""
+    return _at(Kind.REMOVED_EVENT, signed, "this event is missing; those after it moved up")
+
+
+def inserted(stored: Leaf) -> Finding:
+    """The finding that an event was never signed, and stands among others that were."""
+    return _at(
+        Kind.INSERTED_EVENT,
+        stored,
+        "the log has never seen this event, and has others before and after it",
+    )
 
 
 def _at(kind: Kind, leaf: Leaf, description: str) -> Finding:

@@ -20,6 +20,8 @@ class Kind(StrEnum):
     """The stored name of an event is not the one that the log signed."""
     CHANGED_CONTENT = "CHANGED_CONTENT"
     """Content or salt of an event do not fit the digest in its stored bytes."""
+    LOST_CONTENT = "LOST_CONTENT"
+    """The content of events is gone, and no erasure took it away."""
     REWRITTEN_CHAIN = "REWRITTEN_CHAIN"
     """Events of a workflow were changed, and those after them chained to them anew."""
     BROKEN_CHAIN = "BROKEN_CHAIN"
@@ -30,6 +32,8 @@ class Kind(StrEnum):
     """An event stands between others, and the log has never seen it."""
     REMOVED_EVENT = "REMOVED_EVENT"
     """An event that the log signed is missing, and those after it moved up."""
+    MOVED_EVENT = "MOVED_EVENT"
+    """An event stands in another workflow, version or position than it was signed for."""
     REPLACED_EVENT = "REPLACED_EVENT"
     """Another event stands in the place of one that the log signed."""
     UNREADABLE_EVENT = "UNREADABLE_EVENT"
@@ -43,17 +47,17 @@ class Kind(StrEnum):
     STRANGE_ROW = "STRANGE_ROW"
     """A row belongs to no events."""
     LEDGER_ASTRAY = "LEDGER_ASTRAY"
-    """An entry of the ledger names an event that is not there."""
+    """An entry of the ledger names an event that does not stand where it says."""
     DAMAGED_LOG = "DAMAGED_LOG"
     """The files of the log contradict each other, or its signature does not hold."""
     REWRITTEN_LOG = "REWRITTEN_LOG"
-    """The log contradicts a checkpoint that a witness cosigned."""
+    """The log contradicts a checkpoint that a witness cosigned, or that was verified before."""
     MISSING_EVENT = "MISSING_EVENT"
     """No event stands at a position."""
     CUT_TAIL = "CUT_TAIL"
     """The feed ends before what the log has signed."""
     CUT_LOG = "CUT_LOG"
-    """The log is shorter than a checkpoint that a witness cosigned."""
+    """The log is shorter than a checkpoint that a witness cosigned, or that was verified before."""
     STALE_CHECKPOINT = "STALE_CHECKPOINT"
     """An event was recorded long ago, and no checkpoint covers it."""
     NOT_COSIGNED = "NOT_COSIGNED"
@@ -73,6 +77,9 @@ COMPLETENESS = frozenset(
     }
 )
 """What says that something is missing; all else says that something was changed."""
+
+
+_ORDER = {kind: place for place, kind in enumerate(Kind)}
 
 
 class Finding(NamedTuple):
@@ -136,7 +143,7 @@ class Findings:
 
     def _verdict(self, summary: str, *, missing: bool) -> Verdict:
         chosen = [each for each in self._kept if (each.kind in COMPLETENESS) is missing]
-        first = sorted(chosen, key=lambda each: each.position)[:MOST]
+        first = sorted(chosen, key=lambda each: (each.position, _ORDER[each.kind]))[:MOST]
         damaged = any(each.kind not in UNSHOWN for each in chosen)
         return Verdict(first, self._counts[missing], summary, damaged)
 

@@ -1,10 +1,9 @@
 """The record of one workflow, event by event: what is wrong with it, and where first."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from application.folds import evolved
-from application.leaves import Leaf
 from application.ports import (
     ContentAltered,
     Forgotten,
@@ -13,13 +12,13 @@ from application.ports import (
     StoredEvent,
 )
 from application.verification.findings import Finding, Kind
+from application.verification.testimony import Testimony
 from domain.workflow import Workflow
 
 Decode = Callable[[StoredEvent], RecordedEvent]
 """Reads stored bytes. Raises StoredDataDamaged, or ContentAltered."""
-
-Signed = Callable[[int], Leaf | None]
-"""The leaf that was signed for a position; None if no checkpoint covers it."""
+Digest = Callable[[bytes], bytes]
+"""The digest of an event's stored bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,83 +30,111 @@ class Examined:
     findings: Sequence[Finding]
 
 
-def examine(events: Iterable[StoredEvent], decode: Decode, signed: Signed) -> Examined:
-    """Examines all events of a workflow, oldest first."""
-    examination = _Examination(decode, signed)
+def examine(
+    events: Iterable[StoredEvent], decode: Decode, digest: Digest, testimony: Testimony
+) -> Examined:
+    """Examines all events of a workflow, oldest first.
+
+    What `testimony` knows of is not found again, nor what follows from it: where an event is known
+    to be missing or changed, its successor must name the digest that was signed.
+    """
+    examination = _Examination(decode, digest, testimony)
     findings = [finding for event in events for finding in examination.take(event)]
-    return Examined(
-        examination.count,
-        examination.breaks,
-        rewritten_chains(findings, breaks=examination.breaks),
-    )
+    return Examined(examination.count, examination.breaks, findings)
 
 
 class _Examination:
-    def __init__(self, decode: Decode, signed: Signed) -> None:
+    def __init__(self, decode: Decode, digest: Digest, testimony: Testimony) -> None:
         self._decode = decode
-        self._signed = signed
+        self._digest_of = digest
+        self._testimony = testimony
+        self._workflow_id = ""
         self._version = 0
         self._digest = b""
+        self._position = 0
         self._state: Workflow | Forgotten | None = None
         self._folds = True
         self.count = 0
-        self._position = 0
         self.breaks = 0
 
     def take(self, event: StoredEvent) -> Iterator[Finding]:
         """What is wrong with the next event."""
-        leaf = Leaf.of(event.position, event.workflow_id, event.version, event.name, event.state)
-        yield from self._against_log(event, leaf)
-        yield from self._against_chain(event)
         self.count += 1
-        self._position = max(self._position, event.position)
-        self._version, self._digest = event.version, bytes.fromhex(leaf.digest)
-
-    def _against_log(self, event: StoredEvent, leaf: Leaf) -> Iterator[Finding]:
-        signed = self._signed(event.position)
-        if signed is None or signed == leaf:
+        self._workflow_id = event.workflow_id
+        signed = self._testimony.signed_as((event.workflow_id, event.version))
+        if signed is None or signed[0] != event.workflow_id:
+            self._folds = False  # It is none of this workflow's, and was named.
             return
-        if signed.identity != leaf.identity:
-            yield _at(Kind.REPLACED_EVENT, event, "another event was signed for this position")
-        elif signed.name != leaf.name:
-            yield _at(Kind.CHANGED_NAME, event, f"it was signed as {signed.name}")
-        else:
-            yield _at(Kind.CHANGED_BYTES, event, "its stored bytes are not those that were signed")
+        event = event._replace(version=signed[1])
+        recorded = yield from self._read(event)
+        if recorded is not None:
+            yield from self._linked(event, recorded)
+            if self._folds:
+                yield from self._fold(event, recorded)
+        self._position = max(self._position, event.position)
+        self._version, self._digest = event.version, self._digest_of(event.state)
 
-    def _against_chain(self, event: StoredEvent) -> Iterator[Finding]:
+    def _read(self, event: StoredEvent) -> Generator[Finding, None, RecordedEvent | None]:
+        """The event; None if its bytes cannot be read."""
         try:
-            recorded = self._decode(event)
+            return self._decode(event)
         except ContentAltered as altered:
             self._folds = False
-            yield _at(Kind.CHANGED_CONTENT, event, str(altered))
-            recorded = self._decode(event._replace(salt=None, content=None))
+            if self._signed(event.version) is None:
+                yield _at(Kind.CHANGED_CONTENT, event, str(altered))
+            return self._decode(event._replace(salt=None, content=None))
         except StoredDataDamaged as unreadable:
             self._folds = False
             self.breaks += 1
-            yield _at(Kind.UNREADABLE_EVENT, event, str(unreadable))
-            return
-        if event.version != self._version + 1:
-            self.breaks += 1
+            if self._signed(event.version) is None:
+                yield _at(Kind.UNREADABLE_EVENT, event, str(unreadable))
+            return None
+
+    def _linked(self, event: StoredEvent, recorded: RecordedEvent) -> Iterator[Finding]:
+        """Whether an event follows the one before it."""
+        before = event.version - 1
+        if before != self._version:
             self._folds = False
-            yield _at(
-                Kind.BROKEN_CHAIN, event, f"it follows event {self._version}: some are missing"
-            )
-        elif event.position <= self._position or recorded.previous != self._digest:
             self.breaks += 1
+            if not self._is_known_to_lack(range(self._version + 1, event.version), event.position):
+                yield _at(
+                    Kind.REMOVED_EVENT,
+                    event,
+                    f"it follows event {self._version}: those between the two are missing",
+                )
+                return
+            if not self._signed(before):
+                return  # Nothing tells which digest it must name.
+        elif not self._testimony.touches(event.workflow_id) and event.position <= self._position:
+            self.breaks += 1
+            yield _at(Kind.BROKEN_CHAIN, event, "it stands before the event that it follows")
+            return
+        signed = self._signed(before)
+        if signed == b"" or recorded.previous in (signed, self._digest if before else b""):
+            return
+        self.breaks += 1
+        self._folds = False
+        if self._signed(event.version) is None:  # Otherwise its own bytes were changed.
             yield self._broken(event)
-        if self._folds:
-            yield from self._fold(event, recorded)
+
+    def _is_known_to_lack(self, versions: range, position: int) -> bool:
+        """Whether it was named already that the events before one at a position are missing."""
+        if all(self._signed(version) is not None for version in versions):
+            return True
+        return self._testimony.holes(self._position, position) >= len(versions)
+
+    def _signed(self, version: int) -> bytes | None:
+        """The digest that was signed for an event of this workflow that differs."""
+        return self._testimony.digest((self._workflow_id, version))
 
     def _broken(self, event: StoredEvent) -> Finding:
         """The first event that may have been changed is the one before."""
-        first = self._position if self._version and event.position > self._position else 0
-        return Finding(
+        named = event._replace(version=event.version - 1, position=self._position)
+        return _at(
             Kind.BROKEN_CHAIN,
-            first or event.position,
-            f"event {event.version} does not name the digest of event {self._version}:"
+            named if self._position else event,
+            f"event {event.version} does not name the digest of event {event.version - 1}:"
             " one of the two was changed",
-            event.workflow_id,
-            self._version if first else event.version,
         )
 
     def _fold(self, event: StoredEvent, recorded: RecordedEvent) -> Iterator[Finding]:
@@ -118,22 +145,12 @@ class _Examination:
             yield _at(Kind.IMPOSSIBLE_EVENT, event, str(impossible))
 
 
-def rewritten_chains(findings: Sequence[Finding], *, breaks: int) -> Sequence[Finding]:
-    """The findings of one workflow; if its chain holds, several changed events are one rewriting.
-
-    If events changed and the log tells which, a break in the chain tells nothing more.
-    """
-    changed = [finding for finding in findings if finding.kind is Kind.CHANGED_BYTES]
-    if not changed:
-        return findings
-    if breaks or len(changed) == 1:
-        return [finding for finding in findings if finding.kind is not Kind.BROKEN_CHAIN]
-    first = changed[0]
-    rewritten = first._replace(
+def rewritten(first: Finding, count: int) -> Finding:
+    """The finding that events of a workflow from this one on were changed, and chained anew."""
+    return first._replace(
         kind=Kind.REWRITTEN_CHAIN,
-        description=f"{len(changed)} events from this one on were changed, and chained anew",
+        description=f"{count} events from this one on were changed, and chained anew",
     )
-    return [rewritten, *(each for each in findings if each.kind is not Kind.CHANGED_BYTES)]
 
 
 def _at(kind: Kind, event: StoredEvent, description: str) -> Finding:

@@ -73,12 +73,12 @@ def _show(checked: "Checked", *, as_json: bool) -> None:
                 "found": dict(checked.kinds),
                 "findings": [
                     {
-                        "kind": kind,
-                        "workflow": workflow_id,
-                        "detail": detail,
-                        "position": position,
+                        "kind": found.kind,
+                        "workflow": found.workflow_id,
+                        "detail": found.detail,
+                        "position": found.position,
                     }
-                    for kind, workflow_id, detail, position in checked.findings
+                    for found in checked.findings
                 ],
             }
         )

@@ -1,6 +1,6 @@
 """The log of one epoch, for reading: its checkpoints with all their cosignatures, its leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,7 +25,7 @@ class KeptLog:
         self.folder = folder
         self.policy = policy
         self.source = FolderSource(folder)
-        self._leaves = lru_cache(_BUNDLES)(self._read_leaves)
+        self._bundle = lru_cache(_BUNDLES)(self._read_bundle)
 
     @classmethod
     def of(cls, logs: Logs | None, epoch: int) -> "KeptLog | None":
@@ -61,6 +61,14 @@ class KeptLog:
                 merged[note.text] = SignedCheckpoint(note, found.checkpoint)
         return sorted(merged.values(), key=lambda each: each.checkpoint.size)
 
+    def with_cosignatures(self, signed: SignedCheckpoint) -> Note:
+        """The note of a checkpoint with the cosignatures of all who cosigned it last."""
+        try:
+            same = [each for each in self.cosigned() if each.checkpoint == signed.checkpoint]
+        except LogRefused:
+            same = []
+        return same[-1].note if same else signed.note
+
     def proven(self, position: int = 0) -> SignedCheckpoint | None:
         """The newest checkpoint that meets the policy, if it covers a position; else the newest.
 
@@ -79,11 +87,26 @@ class KeptLog:
         return Tiles(self.source, size)
 
     def leaf(self, position: int, size: int) -> Leaf | None:
-        """The leaf of a position in a tree of a size; None if it is not covered."""
+        """The leaf of a position in a tree of a size; None if it is not covered.
+
+        Raises LogRefused or LeafUnreadable.
+        """
         index = index_of(position)
         if not 0 <= index < size:
             return None
-        return self._leaves(index // WIDTH, min(size, (index // WIDTH + 1) * WIDTH))[index % WIDTH]
+        number = index // WIDTH
+        return Leaf.parse(self._bundle(number, min(size, (number + 1) * WIDTH))[index % WIDTH])
+
+    def leaves_of(self, workflow_id: str, begin: int, last: int, size: int) -> Iterator[Leaf]:
+        """The leaves of a workflow at positions from `begin` to `last`, or near them.
+
+        Raises LogRefused or LeafUnreadable.
+        """
+        named = f"\n{workflow_id}\n".encode()
+        for number in range(max(0, index_of(begin)) // WIDTH, -(-min(last, size) // WIDTH)):
+            for leaf in self.tiles(size).leaves(number):
+                if named in leaf:
+                    yield Leaf.parse(leaf)
 
     def verified(self) -> SignedCheckpoint | None:
         """The checkpoint up to which the record was verified last; None if there is none."""
@@ -98,5 +121,5 @@ class KeptLog:
         """Remembers up to which checkpoint the record was verified. Raises OSError."""
         replace_file(self.folder / _VERIFIED, str(checkpoint.note).encode())
 
-    def _read_leaves(self, bundle: int, size: int) -> Sequence[Leaf]:
-        return [Leaf.parse(leaf) for leaf in self.tiles(size).leaves(bundle)]
+    def _read_bundle(self, number: int, size: int) -> Sequence[bytes]:
+        return self.tiles(size).leaves(number)

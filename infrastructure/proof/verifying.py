@@ -5,16 +5,14 @@ service may go on meanwhile: events that a checkpoint covers do not change, and 
 with events of the same snapshot, a part at a time.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
-from itertools import groupby
 from typing import Any
 
 from psycopg import Connection
 
-from application import check
-from application.leaves import Leaf, LeafUnreadable
+from application.leaves import LeafUnreadable
 from application.ports import FeedEnd
 from application.progress import Report, unreported
 from application.verification.findings import (
@@ -24,27 +22,21 @@ from application.verification.findings import (
     Kind,
     WorkflowReport,
 )
-from application.verification.streams import Examined, Signed, examine, rewritten_chains
-from infrastructure.eventstore.feed import decode, feed_end
+from application.verification.testimony import Difference, Testimony
+from infrastructure.eventstore.feed import feed_end
+from infrastructure.proof.agreement import Agreement
+from infrastructure.proof.anchors import against_anchors
+from infrastructure.proof.changes import named_changes
 from infrastructure.proof.kept import KeptLog
 from infrastructure.proof.logs import Logs
-from infrastructure.proof.stored import recorded_after, stream_of
+from infrastructure.proof.single import SingleWorkflow
+from infrastructure.proof.stored import recorded_after
 from infrastructure.proof.tree import TreePass, gaps
 from infrastructure.proof.work import Work
-from infrastructure.readmodel.checking import CheckedPostgres
 from infrastructure.tlog.checkpoints import LogRefused, SignedCheckpoint
-from infrastructure.tlog.notes import NoteRefused
 from infrastructure.tlog.tiles import WIDTH
 
 STALE_AFTER = 60.0  # seconds that an event may wait for a checkpoint, beside the set ones
-EXAMINED = 100  # workflows that are examined one by one
-
-_OF_CHECK = {
-    check.Kind.DIFFERS: (Kind.WRONG_ROW, "the row is not the fold of the events: {}"),
-    check.Kind.MISSING: (Kind.MISSING_ROW, "the workflow has no row"),
-    check.Kind.SURPLUS: (Kind.STRANGE_ROW, "the row belongs to no events: {}"),
-    check.Kind.ASTRAY: (Kind.LEDGER_ASTRAY, "an entry of the ledger names no event: {}"),
-}
 
 
 class Verification:
@@ -65,19 +57,21 @@ class Verification:
 
     def feed(self, *, whole: bool, report: Report = unreported) -> FeedReport:
         """Verifies the feed, from the checkpoint that was verified last if not the `whole`."""
-        end = feed_end(self._connection)
-        findings = Findings()
-        log, signed = self._log(end, findings)
+        findings, testimony = Findings(), Testimony()
+        log, signed, end = self._begin(findings)
         size = signed.checkpoint.size if signed else 0
         begin = 0 if whole or not log or not signed else _verified(log, signed)
-        work = Work(report, end.position - begin)
+        work = Work(report, max(end.position, size) - begin)
         if log and signed:
-            findings.add(self._against_log(log, signed, end, begin, work))
-            findings.add(_against_witnesses(log, signed))
-        findings.add(gaps(self._connection, min(size, end.position), end.position))
+            differences = self._against_log(log, signed, end, begin, work)
+            findings.add(named_changes(differences, testimony, self._chain_breaks))
+            findings.add(against_anchors(log, signed))
+        findings.add(self._gaps(min(size, end.position), end.position, testimony))
         findings.add(self._uncovered(size, end))
-        findings.add(self._against_itself(log, size, begin, work))
-        result = _report(findings, end, begin, signed)
+        agreement = Agreement(self._connection, log, size, testimony)
+        findings.add(agreement.everything(begin, work))
+        checkpoint = str(log.with_cosignatures(signed)) if log and signed else ""
+        result = _report(findings, end, begin, signed, checkpoint)
         if result.holds and log and signed:
             with suppress(OSError):  # A reader of another's log may not write there.
                 log.keep_verified(signed)
@@ -85,106 +79,80 @@ class Verification:
 
     def workflow(self, workflow_id: str) -> WorkflowReport:
         """Verifies the whole record of one workflow; of one without events, nothing is found."""
-        end = feed_end(self._connection)
-        findings = Findings()
-        log, signed = self._log(end, findings)
+        findings, testimony = Findings(), Testimony()
+        log, signed, end = self._begin(findings)
         size = signed.checkpoint.size if signed else 0
-        examined = self._examined(workflow_id, _signed_leaves(log, size))
+        if log and signed:
+            differences = self._workflow_against_log(log, size, workflow_id, end)
+            findings.add(named_changes(differences, testimony, self._chain_breaks))
+        agreement = Agreement(self._connection, log, size, testimony)
+        examined = agreement.examined(workflow_id)
         findings.add(examined.findings)
-        findings.add(self._rows([workflow_id]))
-        covered = f"a checkpoint of {size} events" if signed else "no checkpoint"
-        return WorkflowReport(
-            findings.integrity(
-                "Bytes, content, chain and row of the workflow were compared with each other,"
-                f" and each event with {covered}."
-            ),
-            findings.completeness(
-                "Versions follow one another. Whether the last events were cut off together with"
-                " the row, only the verification of the feed shows."
-            ),
-            examined.events,
-            end.position,
-            end.feed,
-        )
+        if not examined.findings:
+            findings.add(agreement.row(workflow_id))
+        return _workflow_report(findings, end, signed, examined.events)
 
-    def _log(
-        self, end: FeedEnd, findings: Findings
-    ) -> tuple[KeptLog | None, SignedCheckpoint | None]:
-        """The log of the epoch and its newest checkpoint, as far as they can be used."""
+    def _begin(self, findings: Findings) -> tuple[KeptLog | None, SignedCheckpoint | None, FeedEnd]:
+        """The log of the epoch and its newest checkpoint, as far as they can be used, and the end.
+
+        The end is read last: so it is not before that of the checkpoint.
+        """
+        epoch = feed_end(self._connection).feed.epoch
         try:
-            log = KeptLog.of(self._logs, end.feed.epoch)
+            log = KeptLog.of(self._logs, epoch)
             signed = log.newest() if log else None
         except LogRefused as refused:
             findings.add([Finding(Kind.DAMAGED_LOG, 0, str(refused))])
-            return None, None
-        if signed is None:
+            return None, None, feed_end(self._connection)
+        end = feed_end(self._connection)
+        if signed is None and (self._logs is None or self._waits_too_long(0, end)):
             findings.add([Finding(Kind.NO_CHECKPOINT, 0, _no_checkpoint(self._logs, end))])
-        return log, signed
+        return log, signed, end
 
     def _against_log(
         self, log: KeptLog, signed: SignedCheckpoint, end: FeedEnd, begin: int, work: Work
-    ) -> Sequence[Finding]:
-        """How the events differ from the log; of a workflow whose chain holds, as one rewriting."""
+    ) -> Iterator[Difference]:
         tiles = log.tiles(signed.checkpoint.size)
         tree = TreePass(self._connection, end.feed, tiles, work.hashed)
-        found: list[Finding] = []
         try:
-            found += tree.findings(begin, signed.checkpoint.root)
+            yield from tree.differences(begin, signed.checkpoint.root)
         except (LogRefused, LeafUnreadable) as damaged:
-            found.append(Finding(Kind.DAMAGED_LOG, 0, str(damaged)))
-        changed = [each for each in found if each.kind is Kind.CHANGED_BYTES]
-        others = [each for each in found if each.kind is not Kind.CHANGED_BYTES]
-        changed.sort(key=lambda each: (each.workflow_id, each.position))
-        for number, (workflow_id, of_one) in enumerate(
-            groupby(changed, key=lambda each: each.workflow_id)
-        ):
-            several = list(of_one)
-            if number < EXAMINED:
-                breaks = self._examined(workflow_id, lambda _: None).breaks
-                others += rewritten_chains(several, breaks=breaks)
-            else:
-                others += several
-        return others
+            yield Difference(Finding(Kind.DAMAGED_LOG, 0, str(damaged)))
+
+    def _workflow_against_log(
+        self, log: KeptLog, size: int, workflow_id: str, end: FeedEnd
+    ) -> Iterator[Difference]:
+        single = SingleWorkflow(self._connection, log, size, workflow_id)
+        try:
+            yield from single.differences(end.position)
+        except (LogRefused, LeafUnreadable) as damaged:
+            yield Difference(Finding(Kind.DAMAGED_LOG, 0, str(damaged)))
+
+    def _chain_breaks(self, workflow_id: str) -> int:
+        """In how many places the stored chain of a workflow breaks."""
+        return Agreement(self._connection, None, 0, Testimony()).examined(workflow_id).breaks
+
+    def _gaps(self, after: int, end: int, testimony: Testimony) -> Iterator[Finding]:
+        for finding in gaps(self._connection, after, end):
+            testimony.add_hole(finding.position)
+            yield finding
 
     def _uncovered(self, size: int, end: FeedEnd) -> Iterator[Finding]:
         """Events that should be covered by now."""
-        if not size or size >= end.position:
-            return
-        recorded_at = recorded_after(self._connection, size)
-        waited = (self._now() - recorded_at).total_seconds() if recorded_at else 0
-        if waited > self._stale_after:
+        if size and (waited := self._waits_too_long(size, end)):
             yield Finding(
                 Kind.STALE_CHECKPOINT,
                 size + 1,
                 f"the event was recorded {waited:.0f} s ago, and no checkpoint covers it",
             )
 
-    def _against_itself(
-        self, log: KeptLog | None, size: int, begin: int, work: Work
-    ) -> Iterator[Finding]:
-        """Streams, rows and ledger. What is wrong with a stream is named by examining it."""
-        unreadable: list[str] = []
-        for part in CheckedPostgres(self._connection, since=begin).parts():
-            for finding in part.findings:
-                if finding.kind is check.Kind.UNREADABLE:
-                    unreadable.append(finding.workflow_id)
-                else:
-                    yield from _of_check(finding)
-            if part.step == "rows":
-                work.folded(part.looked_at)
-        for number, workflow_id in enumerate(unreadable):
-            if number < EXAMINED:
-                yield from self._examined(workflow_id, _signed_leaves(log, size)).findings
-            else:
-                yield Finding(Kind.UNREADABLE_EVENT, 0, "its events are damaged", workflow_id)
-
-    def _rows(self, ids: Sequence[str]) -> Iterator[Finding]:
-        for part in CheckedPostgres(self._connection).workflows(ids):
-            for finding in part.findings:
-                yield from _of_check(finding)
-
-    def _examined(self, workflow_id: str, signed: Signed) -> Examined:
-        return examine(stream_of(self._connection, workflow_id), decode, signed)
+    def _waits_too_long(self, size: int, end: FeedEnd) -> float:
+        """For how many seconds the first event after so many has waited; 0 if not too long."""
+        if size >= end.position:
+            return 0
+        recorded_at = recorded_after(self._connection, size)
+        waited = (self._now() - recorded_at).total_seconds() if recorded_at else 0
+        return waited if waited > self._stale_after else 0
 
 
 def _verified(log: KeptLog, signed: SignedCheckpoint) -> int:
@@ -198,65 +166,20 @@ def _verified(log: KeptLog, signed: SignedCheckpoint) -> int:
     return 0
 
 
-def _against_witnesses(log: KeptLog, signed: SignedCheckpoint) -> Iterator[Finding]:
-    """How the log contradicts what witnesses cosigned."""
-    try:
-        cosigned = log.cosigned()
-        met = [each for each in [*cosigned, signed] if log.policy.met_by(each.note)]
-    except (LogRefused, NoteRefused) as refused:
-        yield Finding(Kind.DAMAGED_LOG, 0, str(refused))
-        return
-    for seen in cosigned:
-        size = seen.checkpoint.size
-        names = ", ".join(log.policy.cosigners(seen.note))
-        if size > signed.checkpoint.size:
-            yield Finding(
-                Kind.CUT_LOG,
-                signed.checkpoint.size + 1,
-                f"the log has {signed.checkpoint.size} events, and {names} cosigned {size}",
-            )
-            continue
-        with suppress(LogRefused):  # Damaged tiles were named before.
-            if log.tiles(size).root() != seen.checkpoint.root:
-                yield Finding(
-                    Kind.REWRITTEN_LOG,
-                    1,
-                    f"the first {size} events of the log are not those that {names} cosigned:"
-                    " record and log were rewritten, and signed anew with the log's key",
-                )
-    if not met:
-        yield Finding(Kind.NOT_COSIGNED, 0, "no checkpoint is cosigned as the policy asks")
-
-
-def _signed_leaves(log: KeptLog | None, size: int) -> Signed:
-    def signed(position: int) -> Leaf | None:
-        try:
-            return log.leaf(position, size) if log else None
-        except (LogRefused, LeafUnreadable):  # It is named where the whole log is read.
-            return None
-
-    return signed
-
-
-def _of_check(finding: check.Finding) -> Iterator[Finding]:
-    if finding.kind in _OF_CHECK:
-        kind, sentence = _OF_CHECK[finding.kind]
-        description = sentence.format(finding.detail).removesuffix(": ")
-        yield Finding(kind, finding.position, description, finding.workflow_id)
-
-
 def _no_checkpoint(logs: Logs | None, end: FeedEnd) -> str:
     if logs is None:
         return "no log is kept: a cut tail or a history that was rewritten whole would not be seen"
-    return f"the log of epoch {end.feed.epoch} has no checkpoint yet"
+    return f"the log of epoch {end.feed.epoch} has no checkpoint"
 
 
 def _report(
-    findings: Findings, end: FeedEnd, begin: int, signed: SignedCheckpoint | None
+    findings: Findings,
+    end: FeedEnd,
+    begin: int,
+    signed: SignedCheckpoint | None,
+    checkpoint: str,
 ) -> FeedReport:
-    covered = (
-        f"a checkpoint of {signed.checkpoint.size} events" if signed else "no checkpoint at all"
-    )
+    covered = _covered(signed)
     since = f"from position {begin + 1} on" if begin else "from the beginning"
     return FeedReport(
         findings.integrity(
@@ -270,5 +193,27 @@ def _report(
         begin + 1,
         end.position,
         end.feed,
-        str(signed.note) if signed else "",
+        checkpoint,
     )
+
+
+def _workflow_report(
+    findings: Findings, end: FeedEnd, signed: SignedCheckpoint | None, events: int
+) -> WorkflowReport:
+    return WorkflowReport(
+        findings.integrity(
+            "Bytes, content, chain and row of the workflow were compared with each other, and each"
+            f" event with {_covered(signed)}."
+        ),
+        findings.completeness(
+            "Versions follow one another. Whether the last events were cut off together with the"
+            " row, and whether the ledger fits, only the verification of the feed shows."
+        ),
+        events,
+        end.position,
+        end.feed,
+    )
+
+
+def _covered(signed: SignedCheckpoint | None) -> str:
+    return f"a checkpoint of {signed.checkpoint.size} events" if signed else "no checkpoint at all"

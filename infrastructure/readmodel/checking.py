@@ -2,21 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from random import sample
-from secrets import token_bytes
 from typing import Any
 
 from psycopg import Connection, IsolationLevel
 
-from application.check import CheckedRow, Finding, Kind, Part, row_finding
+from application.check import CheckedRow, Finding, Kind, Part, claim_of, row_finding
 from application.folds import Folded, fold
 from application.ports import Forgotten, StoredDataDamaged, StoredEvent
 from domain.filters import folded as folded_name
 from infrastructure.eventstore.feed import decode
 from infrastructure.eventstore.streams import LAST, START, after_workflow, read_streams
 from infrastructure.postgres.connection import array_of
+from infrastructure.readmodel.entries import CheckedLedger
 from infrastructure.readmodel.rows import ROW_SHAPE, STATE_COLUMNS, workflow_of
 
-ENTRIES = 20_000  # of the ledger, at a time
 TOGETHER = 1000  # workflows that changed
 
 _COUNTS = """
@@ -36,24 +35,7 @@ _IDS_AT = """
 _IDS_SINCE = """
     SELECT DISTINCT originator_id::text FROM workflow_events WHERE notification_id > %s ORDER BY 1
 """
-_ENTRIES = """
-    SELECT encode(l.key, 'hex'), l.workflow_id::text, l.position,
-           e.notification_id IS DISTINCT FROM l.position
-    FROM (SELECT * FROM command_ledger WHERE key > decode(%s, 'hex') ORDER BY key LIMIT %s) AS l
-    LEFT JOIN workflow_events AS e
-        ON e.originator_id = l.workflow_id AND e.originator_version = l.version
-    ORDER BY l.key
-"""
-
-
-_ENTRIES_SINCE = """
-    SELECT encode(l.key, 'hex'), l.workflow_id::text, l.position,
-           e.notification_id IS DISTINCT FROM l.position
-    FROM command_ledger AS l
-    LEFT JOIN workflow_events AS e
-        ON e.originator_id = l.workflow_id AND e.originator_version = l.version
-    WHERE l.position > %s
-"""
+_ERASED = "SELECT workflow_id::text FROM erased_workflows WHERE workflow_id = ANY (%s::uuid[])"
 
 
 class CheckedPostgres:
@@ -70,6 +52,7 @@ class CheckedPostgres:
         self._since = since
         self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
         self._sampled = sampled
+        self._ledger = CheckedLedger(connection)
         [(self._events, entries)] = connection.execute(_COUNTS).fetchall()
         self._total = 0 if sampled or since else self._events + entries
 
@@ -83,14 +66,13 @@ class CheckedPostgres:
         if self._since:
             found = self._connection.execute(_IDS_SINCE, (self._since,)).fetchall()
             yield from self.workflows([workflow_id for (workflow_id,) in found])
-            rows = self._connection.execute(_ENTRIES_SINCE, (self._since,)).fetchall()
-            yield _entries(rows)
+            yield from self._ledger.since(self._since)
         elif self._sampled is None:
             yield from self._all_workflows()
-            yield from self._all_entries()
+            yield from self._ledger.all()
         else:
             yield from self._some_workflows(self._sampled)
-            yield from self._some_entries(self._sampled)
+            yield from self._ledger.some(self._sampled)
 
     def _all_workflows(self) -> Iterator[Part]:
         """Each part reads events and rows in one snapshot, so that they must agree."""
@@ -119,17 +101,6 @@ class CheckedPostgres:
                 while not walk.ended:
                     part = walk.step()
                     yield part
-
-    def _all_entries(self) -> Iterator[Part]:
-        key = ""
-        while rows := self._connection.execute(_ENTRIES, (key, ENTRIES)).fetchall():
-            key = rows[-1][0]
-            yield _entries(rows)
-
-    def _some_entries(self, count: int) -> Iterator[Part]:
-        for _ in range(count):  # Keys are digests, so those after a random one are random.
-            key = token_bytes(32).hex()
-            yield _entries(self._connection.execute(_ENTRIES, (key, 1)).fetchall())
 
 
 class _Walk:
@@ -191,8 +162,22 @@ class _Walk:
         rows = _rows(self._connection, self._compared, end, self._ids)
         self._compared = last
         found = [_compared(each, rows.pop(each.workflow_id, None)) for each in whole.values()]
-        strange = [Finding(Kind.SURPLUS, each, "it has no events") for each in rows.keys() - broken]
-        return [finding for finding in found if finding] + strange
+        strange = [
+            Finding(Kind.SURPLUS, each, "it has no events", claim=claim_of(rows[each].folded))
+            for each in rows.keys() - broken
+        ]
+        lost = self._lost([each for each in whole.values() if isinstance(each.workflow, Forgotten)])
+        return [*filter(None, found), *strange, *lost]
+
+    def _lost(self, forgotten: Sequence[Folded]) -> Iterator[Finding]:
+        """Those of which no erasure took the content away."""
+        if not forgotten:
+            return
+        ids = array_of(each.workflow_id for each in forgotten)
+        erased = {row[0] for row in self._connection.execute(_ERASED, (ids,)).fetchall()}
+        for each in forgotten:
+            if each.workflow_id not in erased:
+                yield Finding(Kind.LOST, each.workflow_id, "", each.created_position)
 
 
 def _compared(folded: Folded, row: CheckedRow | None) -> Finding | None:
@@ -216,15 +201,6 @@ def _rows(
         )
         for row in rows
     }
-
-
-def _entries(rows: Sequence[tuple[Any, ...]]) -> Part:
-    astray = [
-        Finding(Kind.ASTRAY, workflow_id, f"key {key[:16]}…", position)
-        for key, workflow_id, position, is_astray in rows
-        if is_astray
-    ]
-    return Part("ledger", len(rows), 0, astray)
 
 
 def _before(workflow_id: str) -> str:

@@ -1,7 +1,7 @@
 """The tiles and entry bundles of a log, for reading (c2sp.org/tlog-tiles)."""
 
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from infrastructure.tlog.checkpoints import LogRefused
@@ -11,6 +11,7 @@ from infrastructure.tlog.proofs import (
     EMPTY_ROOT,
     consistency_proof,
     inclusion_proof,
+    node_hash,
     perfect_root,
     tree_hash,
 )
@@ -44,6 +45,20 @@ class Tiles:
         """The root over all leaves."""
         return tree_hash(0, self.size, self.subtree) if self.size else EMPTY_ROOT
 
+    def root_of_leaves(self) -> bytes:
+        """The root over all leaves, from the lowest tiles alone. Raises LogRefused."""
+
+        def subtree(level: int, index: int) -> bytes:
+            if level <= LEVELS:
+                return (
+                    self.subtree(level, index)
+                    if level < LEVELS
+                    else perfect_root(self.hashes(0, index))
+                )
+            return node_hash(subtree(level - 1, 2 * index), subtree(level - 1, 2 * index + 1))
+
+        return tree_hash(0, self.size, subtree) if self.size else EMPTY_ROOT
+
     def tile(self, level: int, number: int) -> bytes:
         """The hashes of a tile, one after the other. Raises LogRefused if it is missing or cut."""
         width = self._width(level, number)
@@ -75,6 +90,11 @@ class Tiles:
         if len(found) < width or at > len(held):
             raise LogRefused(f"entry bundle {bundle} is cut")
         return found
+
+    def bundle_begins(self, number: int, leaves: Sequence[bytes]) -> bool:
+        """Whether an entry bundle begins with these leaves. Raises LogRefused if it is missing."""
+        held = self._read(ENTRIES, number, self._width(0, number))
+        return held.startswith(b"".join([len(leaf).to_bytes(_LENGTH) + leaf for leaf in leaves]))
 
     def inclusion(self, index: int) -> list[bytes]:
         """The proof that leaf `index` is in the tree."""

@@ -15,7 +15,12 @@ from tests.support.stores import DIGESTS, OpenStore, open_store
 DAMAGE = {
     "row differs": f"UPDATE workflows SET failures = 9 WHERE id = '{ID}'",
     "row missing": f"DELETE FROM workflows WHERE id = '{ID}'",
+    "content lost": f"""
+        UPDATE workflow_events SET content = NULL, salt = NULL WHERE originator_id = '{OTHER_ID}'
+    """,
     "row surplus": f"""
+        INSERT INTO erasures (id, reason, legal_basis, actor) VALUES ('{ID}', 'r', 'b', 'a');
+        INSERT INTO erased_workflows (workflow_id, receipt_id) VALUES ('{OTHER_ID}', '{ID}');
         UPDATE workflow_events SET content = NULL, salt = NULL WHERE originator_id = '{OTHER_ID}';
         CREATE TABLE stray AS SELECT * FROM workflows WHERE id = '{ID}';
         UPDATE stray SET id = '{OTHER_ID}';

@@ -18,6 +18,13 @@ from infrastructure.telemetry.observer import Observer
 
 DIGESTS = LedgerDigests(b"the secret of the tests")
 
+_ERASURE = """
+    WITH begun AS (
+        INSERT INTO erasures (id, reason, legal_basis, actor) VALUES (%s, 'r', 'b', 'a')
+        ON CONFLICT (id) DO NOTHING RETURNING id
+    )
+    INSERT INTO erased_workflows (workflow_id, receipt_id) SELECT %s, id FROM begun
+"""
 _FORGET = """
     UPDATE workflow_events SET salt = NULL, content = NULL
     WHERE originator_id = %s AND originator_version = %s
@@ -49,8 +56,9 @@ class OpenStore:
         return [position for _, position, _ in self.rows(workflow_id)]
 
     def forget(self, workflow_id: str, version: int) -> None:
-        """Forgets the content of an event."""
+        """Forgets the content of an event, as an erasure does that has begun."""
         with psycopg.connect(self.dsn) as connection:
+            connection.execute(_ERASURE, (workflow_id, workflow_id))
             connection.execute(_FORGET, (workflow_id, version))
 
     def rows(self, workflow_id: str) -> list[tuple[str, int, bytes]]:
