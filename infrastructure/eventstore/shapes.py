@@ -5,9 +5,11 @@ its new shape gets a new stored name here, and `lift` of the older shapes return
 """
 
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from msgspec import Meta, Struct
+from msgspec.json import Decoder
 
 from domain.events import (
     BuildStatusChanged,
@@ -20,13 +22,13 @@ from domain.events import (
     WorkflowEvent,
 )
 
+Moment = Annotated[datetime, Meta(tz=True)]
 
-class Shape(BaseModel):
+
+class Shape(Struct, forbid_unknown_fields=True, kw_only=True):
     """The stored fields of an event; any other form is damage."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    at: AwareDatetime
+    at: Moment
 
     def lift(self) -> WorkflowEvent:
         """The fact of today that these fields stand for."""
@@ -130,10 +132,8 @@ class DeletedV1(Shape):
 S = TypeVar("S", bound=Shape)
 
 
-class Content(BaseModel, Generic[S]):
+class Content(Struct, Generic[S], forbid_unknown_fields=True):
     """The part of an event that can be erased: the fact, and its cause."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     event: S
     actor: str
@@ -156,8 +156,8 @@ SHAPES: Mapping[str, type[Shape]] = {
     "deleted.v1": DeletedV1,
 }
 
-CONTENTS: Mapping[str, type[Content[Any]]] = {
-    name: Content[shape]  # type: ignore[valid-type] # a class made at run time
+CONTENTS: Mapping[str, Decoder[Content[Any]]] = {
+    name: Decoder(Content[shape])  # type: ignore[valid-type] # a class made at run time
     for name, shape in SHAPES.items()
 }
-"""The content of an event by its stored name."""
+"""Reads the content of an event, by its stored name."""

@@ -12,7 +12,8 @@ from hashlib import sha256
 from typing import Annotated
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
+from msgspec import DecodeError, Meta, Struct
+from msgspec.json import Decoder
 
 from application.ports import (
     FORGOTTEN,
@@ -25,19 +26,20 @@ from application.ports import (
     StoredDataDamaged,
 )
 from domain.events import WorkflowEvent
-from infrastructure.eventstore.shapes import CONTENTS, Content, Shape
+from infrastructure.eventstore.shapes import CONTENTS, Content, Moment, Shape
 
 SALT_BYTES = 32
 
 
-class _State(BaseModel):
+class _State(Struct, forbid_unknown_fields=True):
     """The fields of `state`; bytes are in lower-case hexadecimal digits."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    previous: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")]
+    recorded_at: Moment
+    content: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
-    previous: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{64})?\z")]
-    recorded_at: AwareDatetime
-    content: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}\z")]
+
+_states = Decoder(_State)
 
 
 def content_of(new: NewEvent) -> bytes:
@@ -93,20 +95,20 @@ def read(
 
     Raises StoredDataDamaged if this service cannot have stored these bytes together.
     """
-    kind = CONTENTS.get(name)
-    if kind is None:
+    contents = CONTENTS.get(name)
+    if contents is None:
         raise StoredDataDamaged(f"an event has the unknown stored name {name!r}")
     event: WorkflowEvent | Forgotten = FORGOTTEN
     metadata: EventMetadata | Forgotten = FORGOTTEN
     try:
-        chained = _State.model_validate_json(state)
+        chained = _states.decode(state)
         if salted is not None:
             salt, content = salted
             if sha256(salt + content).hexdigest() != chained.content:
                 raise ContentAltered(f"the content of a stored event named {name} was altered")
-            read_content = kind.model_validate_json(content)
+            read_content = contents.decode(content)
             event, metadata = read_content.event.lift(), _metadata(read_content)
-    except ValidationError as damage:
+    except (DecodeError, UnicodeDecodeError, RecursionError) as damage:
         raise StoredDataDamaged(f"a stored event named {name} cannot be read") from damage
     return RecordedEvent(
         workflow_id,
