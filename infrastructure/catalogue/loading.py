@@ -66,17 +66,25 @@ class CatalogueRefused(Exception):
         super().__init__(f"{place}: the catalogue {complaint}.")
 
 
+Source = tuple[str, str]
+"""TOML text, and the name of the file that it comes from."""
+
+
 def load(path: Path | None) -> Catalogue:
     """The catalogue in a file; the one of this package if there is no path.
 
     Raises CatalogueRefused.
     """
+    return parse(*read(path))
+
+
+def read(path: Path | None) -> Source:
+    """The text of a catalogue in a file, or of the one of this package. Raises CatalogueRefused."""
     if path is None:
         name = "default.toml"
-        text = resources.files("infrastructure.catalogue").joinpath(name).read_text("utf-8")
-        return parse(text, name)
+        return resources.files("infrastructure.catalogue").joinpath(name).read_text("utf-8"), name
     try:
-        return parse(path.read_text("utf-8"), str(path))
+        return path.read_text("utf-8"), str(path)
     except OSError as unreadable:
         complaint = f"cannot be read ({unreadable.strerror}); the path of a TOML file is accepted"
         raise CatalogueRefused(str(path), None, complaint) from unreadable

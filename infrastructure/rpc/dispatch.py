@@ -100,6 +100,7 @@ class _Dispatcher:
         self._weight = entrance.weight
         self._checks = checks
         self._surroundings = surroundings
+        self._surroundings_of_large = surroundings.of_large_requests()
 
     def __call__(self, request: bytes, reply: Reply) -> None:
         """See Answerer."""
@@ -107,7 +108,7 @@ class _Dispatcher:
         if size > LARGE:
             self._take_large(request, size, reply)
         else:
-            place = self._enter(self._check(request, reply), size, reply)
+            place = self._enter(self._check(request, reply, self._surroundings), size, reply)
             reply.when_cancelled(place.withdraw)
 
     def _take_large(self, request: bytes, size: int, reply: Reply) -> None:
@@ -121,18 +122,18 @@ class _Dispatcher:
             else:
                 leaving.becomes(self._enter(asked, size, reply).withdraw)
 
-        check = partial(self._check, request, reply)
+        check = partial(self._check, request, reply, self._surroundings_of_large)
         place = self._checks.submit(check, reply.share, size, reply.deadline, has_been_checked)
         leaving.begins_with(place.withdraw)
         reply.when_cancelled(leaving.leave)
 
-    def _check(self, request: bytes, reply: Reply) -> Any:
+    def _check(self, request: bytes, reply: Reply, surroundings: Surroundings) -> Any:
         """The lane's input. Raises the error with which the request is refused."""
         row = self._row
-        message = row.message(request, self._surroundings)
+        message = row.message(request, surroundings)
         owner = row.owner(message) if row.owner is not None else ""
         reply.admit_for(owner)
-        asked = row.convert(message, self._surroundings)
+        asked = row.convert(message, surroundings)
         return self._submission(asked, reply, row.name, owner)
 
     def _enter(self, asked: Any, size: int, reply: Reply) -> "Place":

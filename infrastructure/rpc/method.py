@@ -1,7 +1,7 @@
 """The types of a row in the table of methods, and of a service's table."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
@@ -45,12 +45,20 @@ class LaneName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a request is converted with: the time, a new id for an owner and a time, settings."""
+    """What a request is converted with: the time, a new id for an owner and a time, settings.
+
+    Large requests are converted with a catalogue of their own, if there is one.
+    """
 
     now: Callable[[], datetime]
     new_id: Callable[[str, datetime], str]
     terminate_at_threshold: bool
     catalogue: Catalogue
+    catalogue_of_large: Catalogue | None = None
+
+    def of_large_requests(self) -> "Surroundings":
+        """The surroundings of large requests."""
+        return replace(self, catalogue=self.catalogue_of_large or self.catalogue)
 
 
 Owner = Callable[[M], str]

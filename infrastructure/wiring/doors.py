@@ -10,6 +10,7 @@ from grpc import ServerCredentials
 
 from application.identifiers import NewIds
 from infrastructure.address import Address
+from infrastructure.catalogue.examiner import Examiner
 from infrastructure.catalogue.loading import load
 from infrastructure.eventstore.probe import Probe
 from infrastructure.http.door import opened
@@ -84,6 +85,7 @@ def opened_methods(
     servers: Servers,
     tls: TlsFiles | None,
     streams: Sources,
+    examiner: Examiner,
     observer: Observer,
     end: End,
 ) -> Iterator[Methods]:
@@ -94,7 +96,11 @@ def opened_methods(
     readiness = Readiness(health, lambda: _obstacle(servers, lanes, store.probe), end.events)
     gate = Gate(settings.calls, settings.shed_at, settings.streams)
     surroundings = Surroundings(
-        now, NewIds(token_bytes), settings.terminate_at_threshold, load(settings.catalogue)
+        now,
+        NewIds(token_bytes),
+        settings.terminate_at_threshold,
+        load(settings.catalogue),
+        examiner.catalogue,
     )
     guard = Guard(
         gate,

@@ -5,6 +5,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from threading import Event
 
+from infrastructure.catalogue.examiner import Examiner
+from infrastructure.catalogue.loading import read
 from infrastructure.http.pages import Page
 from infrastructure.rpc.health import Health
 from infrastructure.settings import Settings
@@ -51,12 +53,13 @@ def running(
     servers = Servers(settings, health, shares_port=shares_port)
     with (
         opened_store(settings, database, observer, end.events) as store,
+        closing(Examiner(read(settings.catalogue))) as examiner,
         closing(servers),  # Closed after the lanes have drained: what they finish is answered.
         opened_lanes(store, observer) as lanes,
         opened_followers(settings, database, store, observer) as followers,
         opened_streams(settings, database, store) as streams,
         opened_methods(
-            settings, store, lanes, health, servers, tls, streams.sources, observer, end
+            settings, store, lanes, health, servers, tls, streams.sources, examiner, observer, end
         ) as methods,
         opened_http(
             settings, methods.served, store, lanes, health, measured, tls, shares_port=shares_port

@@ -1,13 +1,17 @@
 """A payload comes back byte for byte, whatever JSON text it is."""
 
 import json
+from collections.abc import Callable
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from workflows_testing import strategies
 
 from tests.support.client import Client
+from tests.support.service import Service
+from tests.support.waiting import is_alive, until
 
 SPELLINGS = {
     "odd whitespace": ' \t\r\n{ "run"\t:\n"x" }\r\n ',
@@ -96,3 +100,17 @@ def test_any_name_and_number_comes_back_as_it_came_in(
 def test_the_largest_payload_is_as_large_as_the_contract_says() -> None:
     largest = [text for what, text in SPELLINGS.items() if what.startswith("1 MiB")]
     assert {len(text.encode()) for text in largest} == {2**20}
+
+
+def test_the_process_that_checks_large_payloads_ends_with_the_service_however_that_ends(
+    serve: Callable[..., Service], user: str
+) -> None:
+    service = serve()
+    assert not psutil.Process(service.pid).children()
+    service.client.created(user, kind="script", payload=SPELLINGS["1 MiB"])
+    [examining] = psutil.Process(service.pid).children()
+    examining.terminate()  # A stop may tell all processes at once; this one ends with the service.
+    service.client.created(user, kind="script", payload=SPELLINGS["1 MiB"])
+    assert is_alive(examining.pid)
+    service.kill()
+    until(lambda: not is_alive(examining.pid))

@@ -24,7 +24,7 @@ from infrastructure.rpc.workflows.methods import METHODS, TABLE
 from infrastructure.telemetry.observer import InertObserver
 from infrastructure.wire.calls import Call
 from tests.support.callers import SOON, Hold
-from tests.support.given import ID, OWNER
+from tests.support.given import CATALOGUE, ID, NOW, OWNER
 from tests.support.waiting import until
 
 METHOD = "GetWorkflow"
@@ -78,7 +78,7 @@ class Service:
         self.lookups: Lane[Any, Any] = Lane("lookups", self._find, Limits())
         self.checks: Lane[Any, Any] = Lane("checks", self._check, Limits(batch=1, share=2))
         entrances = dict.fromkeys(LaneName, Entrance(self.lookups, self._submission))
-        surroundings = cast("Surroundings", None)
+        surroundings = Surroundings(lambda: NOW, lambda *_: ID, True, CATALOGUE)
         methods = answerers(METHODS, entrances, self.checks, surroundings)
         only = {METHOD: methods[METHOD]}
         (self._method,) = guarded(
