@@ -55,7 +55,9 @@ class ServiceOfUser(Service):
     def __init__(self, *flags: str, **environment: str) -> None:
         """Skips the test if that user cannot run this Python and this project."""
         if IS_ROOT:
-            self.command = [*as_user(self.owner, self.group), _python_for_all(), "-c", _RUN]
+            if not _open_to_all(_packages()):
+                pytest.skip("another user may not read the packages of this environment")
+            self.command = [*as_user(self.owner, self.group), python_for_all(), "-c", _RUN]
             path = os.pathsep.join(map(str, (_packages(), PROJECT, PROJECT / "proto")))
             environment = {"PYTHONPATH": path} | environment
         super().__init__(*flags, **environment)
@@ -73,13 +75,14 @@ def starters() -> list[type[Service]]:
 
 
 @cache
-def _python_for_all() -> str:
+def python_for_all() -> str:
+    """A Python of this version that another user may run. Skips the test if there is none."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     known = (Path(sys.executable), Path("/usr/bin", version), Path("/usr/local/bin", version))
     for python in known:
-        if python.exists() and _open_to_all(python.resolve()) and _open_to_all(_packages()):
+        if python.exists() and _open_to_all(python.resolve()):
             return str(python)
-    pytest.skip(f"no {version} here that another user may run, with this project beside it")
+    pytest.skip(f"no {version} here that another user may run")
 
 
 def _packages() -> Path:

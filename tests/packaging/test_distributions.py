@@ -11,17 +11,18 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
+CONTRACTS = ("workflows", "history", "admin")
 STUBS = {
     "workflows/__init__.py",
     "workflows/client.py",
     "workflows/service_config.json",
     "workflows/py.typed",
-    "workflows/workflows.proto",
     "workflows/workflows.protoset",
-    "workflows/workflows_pb2.py",
-    "workflows/workflows_pb2.pyi",
-    "workflows/workflows_pb2_grpc.py",
-    "workflows/workflows_pb2_grpc.pyi",
+    *(
+        f"workflows/{contract}{kind}"
+        for contract in CONTRACTS
+        for kind in (".proto", "_pb2.py", "_pb2.pyi", "_pb2_grpc.py", "_pb2_grpc.pyi")
+    ),
 }
 
 
@@ -53,7 +54,14 @@ def test_the_service_does_not_carry_the_client(wheels: Path) -> None:
     (wheel,) = wheels.glob("workflows_service-*.whl")
     folders = {name.partition("/")[0] for name in content(wheel)}
     assert folders == {"domain", "application", "infrastructure"}
-    assert any(name.endswith(".sql") for name in content(wheel))
+    ours = {
+        str(path.relative_to(ROOT))
+        for folder in folders
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert ours <= content(wheel)
+    assert "infrastructure/postgres/roles.sql" in content(wheel)
 
 
 def test_the_client_works_alone(wheels: Path, tmp_path: Path) -> None:
