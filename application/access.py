@@ -132,9 +132,9 @@ ACCESS: Mapping[str, Mapping[str, Rule]] = {
         "WatchEvents": _reads(Role.USER, Role.SERVICE, Role.AUDITOR),
         "VerifyWorkflow": _reads(Role.USER, Role.AUDITOR, Role.ADMIN),
         "VerifyFeed": _EXAMINERS,
-        "GetProof": _EXAMINERS,
+        "GetProof": _reads(Role.USER, Role.AUDITOR, Role.ADMIN),
         "GetCheckpoint": _rule(Door.INTERNAL, *Role, own=False),
-        "WhatIf": _reads(Role.SERVICE, Role.AUDITOR),
+        "WhatIf": _reads(Role.USER, Role.SERVICE, Role.AUDITOR),
         "ExportPack": _reads(Role.USER, Role.AUDITOR, Role.ADMIN),
     },
     "workflows.admin.v1.WorkflowAdminService": {

@@ -14,7 +14,13 @@ from application.history.cursors import (
 from application.history.entries import entries, erasure_of, fitting
 from application.history.lists import ListAt, page_at
 from application.history.moments import NotYetCreated, place_of, version_of
-from application.history.proofs import SignedLogs, checkpoint_now, event_proof
+from application.history.proofs import (
+    EventProof,
+    NotProvable,
+    SignedLogs,
+    checkpoint_now,
+    event_proof,
+)
 from application.history.questions import (
     AsOfRequest,
     CheckpointRequest,
@@ -97,8 +103,8 @@ class Histories:
                 return self._list(record, question)
             case WhatIfRequest():
                 return self._what_if(record, question)
-            case ProofRequest(position):
-                return event_proof(record, self._logs, position)
+            case ProofRequest():
+                return self._proof(record, question)
             case CheckpointRequest():
                 return checkpoint_now(record, self._logs)
 
@@ -139,11 +145,20 @@ class Histories:
             cursor = self._list_seals.write(question, place.position, following)
         return ListThen(found, cursor, place)
 
+    def _proof(self, record: Record, asked: ProofRequest) -> EventProof:
+        found = event_proof(record, self._logs, asked.position)
+        owner = _owner(record, found.entry.event.workflow_id) if asked.user_id else ""
+        if owner != asked.user_id:
+            raise NotProvable(f"No event of this user stands at position {asked.position}.")
+        return found
+
     def _what_if(self, record: Record, asked: WhatIfRequest) -> Hypothesis:
         if isinstance(asked.asked, InvalidFields):
             return Hypothesis("", (), None, asked.asked, record.place)
-        workflow_id = asked.asked.id
+        workflow_id, user_id = asked.asked.id, asked.asked.user_id
         last = record.last_version(workflow_id)
+        if last and user_id and _owner(record, workflow_id) != user_id:
+            last = 0  # Another's workflow is to this user as one that does not exist.
         version, place = version_of(record, workflow_id, last, asked.moment)
         submission = Submission(asked.asked, asked.origin)
         return what_if(record, submission, version.version, place, self._digests)

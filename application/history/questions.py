@@ -192,12 +192,16 @@ class WhatIfRequest:
 
 @dataclass(frozen=True, slots=True)
 class ProofRequest:
-    """Asks for a proof of the event at a position."""
+    """Asks for a proof of the event at a position: of this user, or of anyone if that is empty."""
 
     position: int
+    user_id: str = ""
 
     def __post_init__(self) -> None:
-        fields.refuse_invalid(("position", _existing(self.position)))
+        fields.refuse_invalid(
+            ("position", _existing(self.position)),
+            ("user_id", fields.optional_text(self.user_id)),
+        )
 
 
 @dataclass(frozen=True, slots=True)

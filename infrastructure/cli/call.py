@@ -1,33 +1,21 @@
 """`workflows call`: any method of the service from the command line."""
 
-import json
 import re
-import sys
-from collections.abc import Sequence
-from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from google.protobuf.descriptor import Descriptor
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
-from google.protobuf.message_factory import GetMessageClass
 
-from infrastructure.cli.contract import fields_of, method_named
+from infrastructure.cli.contract import method_named
 from infrastructure.cli.options import Authorities, Json, Target, TokenFile
 from infrastructure.cli.printing import console, print_json, print_line_of_json, styled
 from infrastructure.cli.refusing import calls_to, misused
+from infrastructure.cli.requests import MethodName, Request, message_of
 from infrastructure.client.target import DEFAULT_TARGET
 
 _METADATA = re.compile(r"([0-9a-z_.-]+)=([\x20-\x7e]*)\Z")
-_UNKNOWN_FIELD = re.compile(r'no field named "([^"]*)"')
 
-Method = Annotated[
-    str, typer.Argument(metavar="METHOD", help="Its name, short or full, in any case.")
-]
-Request = Annotated[
-    str, typer.Argument(metavar="[JSON]", help="The request as an object; - reads it from stdin.")
-]
 Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds to wait for the answer.")]
 Metadata = Annotated[
     list[str] | None,
@@ -36,7 +24,7 @@ Metadata = Annotated[
 
 
 def call(
-    method: Method,
+    method: MethodName,
     request: Request = "{}",
     target: Target = DEFAULT_TARGET,
     timeout: Timeout = 10.0,
@@ -60,7 +48,7 @@ def call(
       workflows call ListWorkflows '{"user_id": "ada"}' --json --metadata x-request-id=r-1
     """
     found = method_named(method)
-    message = _message(found.input_type, request)
+    message = message_of(found.input_type, request)
     sent = [_pair(given) for given in metadata or ()]
     # Imported here, so that a wrong request is refused without waiting for gRPC's import.
     from workflows.workflows_pb2_grpc import WorkflowsServiceStub  # noqa: PLC0415 - as above
@@ -71,51 +59,6 @@ def call(
         send = getattr(WorkflowsServiceStub(channel), found.name).with_call
         response, ended = send(message, timeout=timeout, metadata=sent)
     _show(response, trailing_of(ended), as_json=as_json)
-
-
-def _message(kind: Descriptor, text: str) -> Message:
-    """The request in a JSON text, or on stdin."""
-    fields = {
-        name: _payload(value) if name == "payload" else value
-        for name, value in _object(text).items()
-    }
-    try:
-        return ParseDict(fields, GetMessageClass(kind)())
-    except ParseError as refused:
-        misused(_complaint(kind, str(refused).partition("\n")[0]))
-
-
-def _payload(value: object) -> object:
-    """A payload as the text that the contract wants, if it was given as an object."""
-    if not isinstance(value, dict):
-        return value
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _complaint(kind: Descriptor, complaint: str) -> str:
-    unknown = _UNKNOWN_FIELD.search(complaint)
-    near = get_close_matches(unknown[1], list(kind.fields_by_name), n=1) if unknown else []
-    meant = f" Is {near[0]!r} meant?" if near else ""
-    return f"{complaint}{meant}\n{kind.name} takes {fields_of(kind)}"
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        given = sys.stdin.buffer.read().decode() if text == "-" else text
-        document = json.loads(given, object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError) as unreadable:
-        misused(f'the request is no JSON: {unreadable}\nGive an object: \'{{"user_id": "ada"}}\'')
-    if not isinstance(document, dict):
-        misused('the request is no JSON object; give one: \'{"user_id": "ada"}\'')
-    return document
-
-
-def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        repeated = next(name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1)
-        raise ValueError(f"{repeated!r} stands twice in one object")
-    return found
 
 
 def _pair(given: str) -> tuple[str, str]:

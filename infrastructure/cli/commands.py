@@ -33,6 +33,10 @@ COMMANDS = {
     "as-of": Command("infrastructure.cli.past.as_of", "Show a workflow as it was.", "as_of"),
     "diff": Command("infrastructure.cli.past.diff", "Show what differs between two versions."),
     "list": Command("infrastructure.cli.past.listing", "List workflows as they were.", "listing"),
+    "what-if": Command(
+        "infrastructure.cli.past.what_if", "Show what a command would do.", "what_if"
+    ),
+    "prove": Command("infrastructure.cli.past.prove", "Prove an event by a signed checkpoint."),
     "export": Command("infrastructure.cli.past.export", "Write an evidence pack."),
     "import": Command("infrastructure.cli.importing", "Import an evidence pack.", "importing"),
     "token": Command("infrastructure.cli.token", "Make a token for development."),

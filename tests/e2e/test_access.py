@@ -92,6 +92,8 @@ def request(row: StreamRow[Any, Any], owner: str) -> Any:
         message.user_id = owner
     elif "filter" in fields:
         message.filter.user_id = owner
+    elif "terminate" in fields:
+        message.terminate.id, message.terminate.user_id = NOBODY, owner
     assert row.owner is None or row.owner(message) == owner
     return message
 

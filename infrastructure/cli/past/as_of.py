@@ -1,16 +1,15 @@
 """`workflows as-of`: a workflow as it was at a moment."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-import typer
-from google.protobuf.timestamp_pb2 import Timestamp
 from workflows import history_pb2 as pb
 
 from infrastructure.cli.options import Json, Target
 from infrastructure.cli.past.asking import (
     WITHIN,
     At,
+    AtPosition,
+    AtVersion,
     Id,
     Owner,
     Token,
@@ -19,18 +18,10 @@ from infrastructure.cli.past.asking import (
     historian,
     plain,
 )
-from infrastructure.cli.past.moments import moment_of
-from infrastructure.cli.past.values import erased_text, place_text, shortened, time_text
+from infrastructure.cli.past.moments import one_moment
+from infrastructure.cli.past.values import erased_text, place_text, state_lines
 from infrastructure.cli.printing import console, print_line_of_json, styled
-from infrastructure.cli.refusing import misused
 from infrastructure.client.target import DEFAULT_TARGET
-
-AtVersion = Annotated[
-    int | None, typer.Option("--version", min=0, help="After this many events of the workflow.")
-]
-AtPosition = Annotated[
-    int | None, typer.Option("--position", min=0, help="After this position of the feed.")
-]
 
 
 def as_of(
@@ -52,7 +43,7 @@ def as_of(
       workflows as-of 0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e6f --at 2026-11-25T06:30:00Z
       workflows as-of 0199b6f2-7a3c-7d4e-8f50-1a2b3c4d5e6f --version 3
     """
-    moment = _moment(at, version, position)
+    moment = one_moment(at, version, position, datetime.now(UTC))
     asked = pb.GetWorkflowAsOfRequest(id=workflow_id, user_id=user, moment=moment)
     with historian(target) as service:
         then = service.GetWorkflowAsOf(asked, timeout=WITHIN, metadata=bearer(token))
@@ -64,33 +55,5 @@ def as_of(
     if then.HasField("erased"):
         out.print(styled(erased_text(then.erased, utc=utc), "yellow"))
         return
-    fields = _fields(then.workflow, utc=utc)
-    width = max(map(len, fields))
-    for name, value in fields.items():
-        out.print(styled(f"{name:<{width}}  ", "cyan").append_text(styled(value)))
-
-
-def _moment(at: str | None, version: int | None, position: int | None) -> pb.Moment | None:
-    if sum(given is not None for given in (at, version, position)) > 1:
-        misused("A moment is named once: by --at, by --version, or by --position.")
-    if version is not None:
-        return pb.Moment(version=version)
-    if position is not None:
-        return pb.Moment(position=position)
-    return None if at is None else moment_of(at, datetime.now(UTC))
-
-
-def _fields(workflow: pb.WorkflowState, *, utc: bool) -> dict[str, str]:
-    """Every field that has a value, by its name."""
-    found = {}
-    for field in workflow.DESCRIPTOR.fields:
-        value = getattr(workflow, field.name)
-        match value:
-            case Timestamp():
-                if workflow.HasField(field.name):  # type: ignore[arg-type] # names one of its times
-                    found[field.name] = time_text(value, utc=utc)
-            case bool():
-                found[field.name] = "yes" if value else "no"
-            case _:
-                found[field.name] = shortened(str(value))
-    return found
+    for line in state_lines(then.workflow, utc=utc):
+        out.print(line)

@@ -22,6 +22,12 @@ At = Annotated[
     str | None,
     typer.Option("--at", help='A time in RFC 3339, a position, or such as "2 hours ago".'),
 ]
+AtVersion = Annotated[
+    int | None, typer.Option("--version", min=0, help="After this many events of the workflow.")
+]
+AtPosition = Annotated[
+    int | None, typer.Option("--position", min=0, help="After this position of the feed.")
+]
 Utc = Annotated[bool, typer.Option("--utc", help="Show times in UTC, not in the local zone.")]
 Token = Annotated[
     str, typer.Option("--token", envvar="WORKFLOWS_TOKEN", help="The caller's token, if needed.")

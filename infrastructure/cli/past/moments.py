@@ -12,6 +12,19 @@ _POSITION = re.compile(r"[0-9]{1,18}")
 _AGO = re.compile(r"([0-9]{1,9}) (second|minute|hour|day|week)s? ago")
 
 
+def one_moment(
+    at: str | None, version: int | None, position: int | None, now: datetime
+) -> pb.Moment | None:
+    """The moment that one of three options names; None if none does. Ends the command for two."""
+    if sum(given is not None for given in (at, version, position)) > 1:
+        misused("A moment is named once: by --at, by --version, or by --position.")
+    if version is not None:
+        return pb.Moment(version=version)
+    if position is not None:
+        return pb.Moment(position=position)
+    return None if at is None else moment_of(at, now)
+
+
 def time_of(text: str, now: datetime) -> Timestamp:
     """The time that a text names. Ends the command if it names none; see `moment_of`."""
     moment = moment_of(text, now)

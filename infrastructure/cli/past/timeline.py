@@ -36,7 +36,8 @@ def _heading(event: pb.Event, *, utc: bool) -> "Text":
     line = styled(f"{event.version:>4}  ", "bold")
     line.append_text(styled(name, _STYLES.get(event.type, "bold")))
     line.append_text(styled(f"  {time_text(event.recorded_at, utc=utc)}"))
-    return line.append_text(styled(f"  position {event.position}", "dim"))
+    place = f"  position {event.position}" if event.position else ""
+    return line.append_text(styled(place, "dim"))
 
 
 def _content(event: pb.Event, *, utc: bool) -> Iterator["Text"]:

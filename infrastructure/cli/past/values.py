@@ -53,6 +53,29 @@ def change_lines(changes: Iterable[pb.FieldChange], *, utc: bool) -> Iterator["T
         yield line.append_text(styled(after, "green"))
 
 
+def state_lines(workflow: pb.WorkflowState, *, utc: bool) -> Iterator["Text"]:
+    """A line for each field that has a value: its name, and the value."""
+    fields = _fields(workflow, utc=utc)
+    width = max(map(len, fields))
+    for name, value in fields.items():
+        yield styled(f"{name:<{width}}  ", "cyan").append_text(styled(value))
+
+
+def _fields(workflow: pb.WorkflowState, *, utc: bool) -> dict[str, str]:
+    found = {}
+    for field in workflow.DESCRIPTOR.fields:
+        value = getattr(workflow, field.name)
+        match value:
+            case Timestamp():
+                if workflow.HasField(field.name):  # type: ignore[arg-type] # names one of its times
+                    found[field.name] = time_text(value, utc=utc)
+            case bool():
+                found[field.name] = "yes" if value else "no"
+            case _:
+                found[field.name] = shortened(str(value))
+    return found
+
+
 def place_text(place: pb.Place) -> str:
     """Where an answer was true."""
     return f"true at position {place.position} of feed {place.feed}"

@@ -92,9 +92,15 @@ def what_if(request: pb.WhatIfRequest, surroundings: Surroundings) -> WhatIfRequ
     return WhatIfRequest(asked, method, moment(request))
 
 
+def commanded_for(request: pb.WhatIfRequest) -> str:
+    """The owner whom the command of a WhatIf names; empty if it names none."""
+    name = request.WhichOneof("command")
+    return str(getattr(request, name).user_id) if name else ""
+
+
 def proof(request: pb.GetProofRequest, _: Surroundings) -> ProofRequest:
     """A question for the proof of an event."""
-    return ProofRequest(request.position)
+    return ProofRequest(request.position, request.user_id)
 
 
 def checkpoint(request: pb.GetCheckpointRequest, _: Surroundings) -> CheckpointRequest:  # noqa: ARG001 - as each row's
