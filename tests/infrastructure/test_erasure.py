@@ -1,6 +1,6 @@
 """A user is erased: nothing of that user is left, whatever interrupts it, and every proof holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from application.draft import Done
 from application.erasure import EraseUser, Erasures, HoldUser, UserHeld
 from application.handler import CommandHandler
-from application.ports import Forgotten, UserBeingErased
+from application.ports import Change, Forgotten, UserBeingErased
 from application.receipts import Erasure, KeptReceipt, ReceiptRefused, parse_receipt
 from domain.commands import Command
 from domain.errors import InvalidFields, WorkflowNotFound
@@ -228,25 +228,38 @@ def test_a_fenced_workflow_takes_no_command(
     assert isinstance(refused, UserBeingErased)
 
 
+class Late:
+    """A store whose server stands still between a decision and its first append."""
+
+    def __init__(self, store: OpenStore, meanwhile: Callable[[], object]) -> None:
+        self._store = store.store
+        self._meanwhile: list[Callable[[], object]] = [meanwhile]
+        self.current_feed = store.store.current_feed
+        self.load = store.store.load
+
+    def append(self, changes: Sequence[Change]) -> object:
+        while self._meanwhile:
+            self._meanwhile.pop()()
+        return self._store.append(changes)
+
+
+@pytest.mark.parametrize("ids", [[LIVE], [ROWLESS], [LIVE, ROWLESS]], ids=len)
 def test_what_was_decided_before_the_erasure_is_not_recorded_after_it(
-    erasures: Erasures, store: OpenStore
+    erasures: Erasures, store: OpenStore, ids: Sequence[str]
 ) -> None:
-    class Late:
-        """A store whose server stands still between a decision and its append."""
-
-        current_feed = store.store.current_feed
-        load = store.store.load
-
-        def append(self, changes: object) -> object:
-            if not value(store.dsn, "SELECT count(*) FROM erasures"):
-                erasures.erase(ASKED, ADMIN)
-            return store.store.append(changes)  # type: ignore[arg-type] # as it was given
-
-    late = CommandHandler(Late(), DIGESTS)  # type: ignore[arg-type] # the same methods
-    moved, restored = handle(late, failure(LIVE), failure(ROWLESS))
-    assert isinstance(moved, WorkflowNotFound)
-    assert isinstance(restored, WorkflowNotFound)
+    late = Late(store, lambda: erasures.erase(ASKED, ADMIN))
+    decided = CommandHandler(late, DIGESTS)  # type: ignore[arg-type] # the same methods
+    outcomes = handle(decided, *map(failure, ids))
+    assert all(isinstance(outcome, WorkflowNotFound) for outcome in outcomes)
     assert traces(store.dsn) == []
+
+
+def test_what_was_decided_on_a_row_that_is_gone_is_decided_again(store: OpenStore) -> None:
+    late = Late(store, lambda: execute(store.dsn, f"DELETE FROM workflows WHERE id = '{LIVE}'"))
+    decided = CommandHandler(late, DIGESTS)  # type: ignore[arg-type] # the same methods
+    (done,) = handle(decided, failure(LIVE))
+    assert isinstance(done, Done)
+    assert value(store.dsn, "SELECT failures FROM workflows WHERE id = %s", LIVE) == 2
 
 
 def test_a_hold_beats_an_erasure(erasures: Erasures, store: OpenStore) -> None:
