@@ -18,16 +18,7 @@ if TYPE_CHECKING:
 _STYLES = {"well": "green", "doubtful": "yellow", "ill": "bold red"}
 
 
-@with_settings(
-    "database_url",
-    "data_dir",
-    "workers",
-    "followers",
-    "log_dir",
-    "log_key",
-    "log_name",
-    "log_every",
-)
+@with_settings()
 def doctor(as_json: Json = False, **given: Any) -> None:
     r"""Examine the database and all that a service on it needs, and say what to do.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection, Error
 
-from infrastructure.doctor import record, rights, surroundings
+from infrastructure.doctor import credentials, record, rights, surroundings
 from infrastructure.doctor.diagnosis import Diagnosis, State
 from infrastructure.eventstore.feed import feed_end
 from infrastructure.eventstore.horizon import Horizon
@@ -35,6 +35,7 @@ def examine(settings: Settings, now: Callable[[], datetime]) -> Iterator[Diagnos
     What cannot be asked because something before it is ill is left out. An embedded database is
     started if nobody runs it, and never made. Nothing is written but the time of the last look.
     """
+    yield from credentials.examine(settings, now)
     if settings.database_url is None and not (settings.data_dir / "postgres").exists():
         seen = f"there is none in {settings.data_dir} yet"
         remedy = ("The first start makes it", "workflows serve")

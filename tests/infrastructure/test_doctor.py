@@ -24,6 +24,7 @@ from infrastructure.wiring.clock import now
 from infrastructure.wiring.store import CONNECTIONS_A_WORKER
 from tests.faults.writers import writer
 from tests.support import followers
+from tests.support.certificates import LOCAL, Authority
 from tests.support.command_line import workflows
 from tests.support.database import execute
 from tests.support.given import create
@@ -86,7 +87,17 @@ def test_where_a_role_of_its_own_serves_all_is_well(role: str, logs: Logs) -> No
         until(lambda: {each.state for each in examined(role, logs)} == {WELL})
         found = examined(role, logs)
     assert [diagnosis.subject for diagnosis in found] == [
-        *("database", "clock", "connections", "disk", "disk", "schema", "rights", "statements"),
+        *(
+            "credentials",
+            "database",
+            "clock",
+            "connections",
+            "disk",
+            "disk",
+            "schema",
+            "rights",
+            "statements",
+        ),
         *("followers", "followers", "checkpoints"),
     ]
 
@@ -104,7 +115,7 @@ def test_where_a_role_of_its_own_serves_all_is_well(role: str, logs: Logs) -> No
 def test_a_database_that_cannot_be_used(
     database: str, change: dict[str, str], reason: str, remedy: str
 ) -> None:
-    [found] = examined(make_conninfo(database, **change))
+    _, found = examined(make_conninfo(database, **change))
     assert (found.subject, found.state) == ("database", ILL)
     assert any(word in found.seen for word in reason.split("|"))
     assert remedy in found.command
@@ -241,8 +252,25 @@ def test_a_log_that_is_damaged(covered: str, logs: Logs) -> None:
     assert seen(covered, logs, "checkpoints").state is ILL
 
 
+@pytest.mark.parametrize(("days", "state"), [(-30, WELL), (0, DOUBTFUL), (2, ILL)])
+def test_a_certificate_that_ends(tmp_path: Path, days: int, state: State) -> None:
+    authority = Authority(tmp_path)
+    pem = authority.sign("service", LOCAL)
+    settings = load(tls_cert=pem, tls_key=pem.with_suffix(".key"), database_url=NOWHERE)
+    found = list(examine(settings, lambda: datetime.now(UTC) + timedelta(days=days)))
+    assert (found[1].subject, found[1].state) == ("credentials", state)
+
+
+def test_a_certificate_without_its_key(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    pem, other = authority.sign("service", LOCAL), authority.sign("other", LOCAL)
+    found = next(examine(load(tls_cert=pem, tls_key=other.with_suffix(".key")), now))
+    assert (found.subject, found.state) == ("credentials", ILL)
+    assert "cannot be used for TLS" in found.seen
+
+
 def test_looking_makes_no_data(tmp_path: Path) -> None:
-    [found] = examine(load(data_dir=tmp_path / "data"), now)
+    _, found = examine(load(data_dir=tmp_path / "data"), now)
     assert (found.state, found.command) == (ILL, "workflows serve")
     assert not (tmp_path / "data").exists()
 
