@@ -39,6 +39,8 @@ COMMANDS = {
     "prove": Command("infrastructure.cli.past.prove", "Prove an event by a signed checkpoint."),
     "export": Command("infrastructure.cli.past.export", "Write an evidence pack."),
     "import": Command("infrastructure.cli.importing", "Import an evidence pack.", "importing"),
+    "search": Command("infrastructure.cli.past.search", "Find events across workflows."),
+    "watch": Command("infrastructure.cli.past.watch", "Show events as they are recorded."),
     "token": Command("infrastructure.cli.token", "Make a token for development."),
     "epoch": Command("infrastructure.cli.epoch", "Begin a new epoch after a restore."),
     "erase": Command("infrastructure.cli.erase", "Erase all that is known of a user."),

@@ -35,8 +35,11 @@ Token = Annotated[
 
 
 @contextmanager
-def historian(target: str) -> Iterator["WorkflowHistoryServiceStub"]:
-    """The methods of histories; ends the command if a call fails in the block."""
+def historian(target: str, ca: str | None = None) -> Iterator["WorkflowHistoryServiceStub"]:
+    """The methods of histories; ends the command if a call fails in the block.
+
+    `ca` is a PEM file of those who sign the service's certificate; see `connected`.
+    """
     # Imported here, so that a wrong command line is refused without waiting for gRPC's import.
     from workflows.history_pb2_grpc import (  # noqa: PLC0415 - as above
         WorkflowHistoryServiceStub,
@@ -44,7 +47,7 @@ def historian(target: str) -> Iterator["WorkflowHistoryServiceStub"]:
 
     from infrastructure.client.channel import connected  # noqa: PLC0415 - as above
 
-    with calls_to(target), connected(target) as channel:
+    with calls_to(target), connected(target, ca) as channel:
         yield WorkflowHistoryServiceStub(channel)
 
 

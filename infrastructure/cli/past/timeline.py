@@ -22,10 +22,15 @@ _STYLES = {
 }
 
 
-def timeline(events: Sequence[pb.Event], *, utc: bool) -> Iterator["Text"]:
-    """The lines of all events, with an empty line after each."""
+def timeline(events: Sequence[pb.Event], *, utc: bool, of_one: bool = True) -> Iterator["Text"]:
+    """The lines of all events, with an empty line after each.
+
+    Unless all are `of_one` workflow, each event names its own.
+    """
     for event in events:
         yield _heading(event, utc=utc)
+        if not of_one:
+            yield styled("      ").append_text(_pair("of ", event.workflow_id))
         for line in _content(event, utc=utc):
             yield styled("      ").append_text(line)
         yield styled("")
