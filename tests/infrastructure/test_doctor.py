@@ -82,7 +82,8 @@ def seen(database: str, logs: Logs | None, subject: str, **settings: Any) -> Dia
 
 
 def test_where_a_role_of_its_own_serves_all_is_well(role: str, logs: Logs) -> None:
-    with Service("--database-url", role, WORKFLOWS_LOG_DIR=str(logs.root)) as service:
+    kept = {"WORKFLOWS_LOG_DIR": str(logs.root), "WORKFLOWS_LOG_KEY": str(logs.root / "log.key")}
+    with Service("--database-url", role, **kept) as service:
         service.client.created("alice")
         until(lambda: {each.state for each in examined(role, logs)} == {WELL})
         found = examined(role, logs)
