@@ -41,6 +41,7 @@ COMMANDS = {
     "import": Command("infrastructure.cli.importing", "Import an evidence pack.", "importing"),
     "search": Command("infrastructure.cli.past.search", "Find events across workflows."),
     "watch": Command("infrastructure.cli.past.watch", "Show events as they are recorded."),
+    "verify": Command("infrastructure.cli.past.verify", "Verify that nothing was changed."),
     "token": Command("infrastructure.cli.token", "Make a token for development."),
     "epoch": Command("infrastructure.cli.epoch", "Begin a new epoch after a restore."),
     "erase": Command("infrastructure.cli.erase", "Erase all that is known of a user."),

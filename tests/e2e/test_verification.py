@@ -1,14 +1,17 @@
 """Verdicts on workflows and on the feed, over the wire."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import grpc
 import pytest
+from typer.testing import Result
 from workflows import history_pb2 as pb
 from workflows.history_pb2_grpc import WorkflowHistoryServiceStub
 
 from tests.support.client import ask, refused
+from tests.support.command_line import NOWHERE, one_line, workflows
 from tests.support.database import execute
 from tests.support.service import Service
 from tests.support.waiting import until
@@ -135,3 +138,51 @@ def test_the_feed_is_verified_once_at_a_time_and_ends_with_its_caller(
             return False
 
     until(admitted)
+
+
+def run(served: Service, *arguments: str) -> Result:
+    return workflows("verify", *arguments, "--target", served.address)
+
+
+def test_the_command_says_that_all_holds(
+    served: Service, history: WorkflowHistoryServiceStub, workflow_id: str
+) -> None:
+    for arguments in ((), ("--since-last",), ("--workflow", workflow_id)):
+        result = run(served, *arguments)
+
+        assert result.exit_code == 0, result.output
+        said = one_line(result.stdout)
+        assert "integrity holds" in said
+        assert "completeness holds" in said
+        assert "verified 2 events of" in said or arguments == ("--since-last",)
+
+
+def test_the_command_ends_with_1_if_damage_was_found(
+    served: Service, history: WorkflowHistoryServiceStub, workflow_id: str, database: str
+) -> None:
+    execute(database, TAMPER)
+
+    shown = run(served)
+    as_json = run(served, "--workflow", workflow_id, "--json")
+
+    assert (shown.exit_code, as_json.exit_code) == (1, 1)
+    said = one_line(shown.stdout)
+    assert "integrity DAMAGED, 1 fault" in said
+    assert f"CHANGED_BYTES 2 {workflow_id} 2" in said
+    verdicts = json.loads(as_json.stdout)
+    assert (verdicts["integrity"]["holds"], verdicts["completeness"]["holds"]) == (False, True)
+
+
+def test_the_command_ends_with_3_if_it_cannot_be_said(serve: Serve) -> None:
+    without_log = serve()
+    without_log.client.created("ann")
+
+    shown = run(without_log)
+    nobodys = run(without_log, "--workflow", "0199c0de-0000-7000-8000-000000000001")
+
+    assert shown.exit_code == 3, shown.output
+    assert "integrity holds" in one_line(shown.stdout)
+    assert "completeness could not be shown" in one_line(shown.stdout)
+    assert nobodys.exit_code == 3
+    assert workflows("verify", "--target", NOWHERE).exit_code == 3
+    assert run(without_log, "--user", "ann").exit_code == 2
