@@ -11,7 +11,7 @@ PROTOC = PYTHONPATH=$(VENV)/generator $(BIN)/python -m grpc_tools.protoc
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 
-.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e abuse environments restarts fast pythons bench verification lock dist audit go-stubs clean
+.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e abuse environments restarts fast pythons bench scale verification lock dist audit go-stubs clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -94,6 +94,9 @@ bench: $(VENV)/.dev ## Measures speed beside references, writes tests/benchmarks
 
 verification: $(VENV)/.dev ## Measures how fast a million events and a day's increment are verified (4 minutes).
 	@$(BIN)/python -m tests.benchmarks.verifying
+
+scale: $(VENV)/.dev ## Measures what must hold of a million events: lists, histories, an erasure, a rebuild under load.
+	@PYTHONPATH=tests/kit $(BIN)/python -m tests.scale
 
 lock: ## Resolves the lock files anew (needs uv on the PATH).
 	@$(LOCK) --extra embedded pyproject.toml -o requirements.lock

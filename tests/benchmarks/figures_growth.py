@@ -37,7 +37,7 @@ _BEFORE_LAST_PAGE = """
 def million(bench: Workbench) -> list[Row]:
     """The list of a user with a million workflows: its last page beside its first, and all."""
     grown, owned = bench.database(GROWN), bench.sizes.stored[0]
-    growth.fill(bench, grown, owned)
+    growth.fill(grown, owned, owned, bench.say)
     last = bodies.page(growth_rows.BIG_USER, _cursor_of_last_page(grown))
     first = bodies.page(growth_rows.BIG_USER)
     with service(grown) as server:
@@ -81,7 +81,7 @@ def stored(bench: Workbench) -> list[Row]:
 
 def _stored(bench: Workbench, events: int) -> Row:
     empty, grown = bench.database(EMPTY), bench.database(GROWN)
-    growth.fill(bench, grown, events)
+    growth.fill(grown, events, bench.sizes.stored[0], bench.say)
     calls, body = max(bench.sizes.calls // 2, 128), bodies.create()
 
     def rate(server: Server, dsn: str) -> float:

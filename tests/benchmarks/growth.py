@@ -9,7 +9,7 @@ from time import monotonic
 import psycopg
 
 from tests.benchmarks import growth_rows
-from tests.benchmarks.workbench import POSITION, Workbench, execute, rows, value
+from tests.benchmarks.workbench import POSITION, execute, rows, value
 
 CHUNK = 250_000  # rows of a transaction
 BLOCK = 100  # rows of a write: a socket takes them at once, and the next ones can be made meanwhile
@@ -23,20 +23,20 @@ _INDEXES = """
 """
 
 
-def fill(bench: Workbench, dsn: str, events: int) -> None:
-    """Loads until the database has this many events; the first ones belong to one user."""
+def fill(dsn: str, events: int, big: int, say: Callable[[str], None]) -> None:
+    """Loads until the database has this many events; the first `big` ones belong to one user."""
     first = value(dsn, POSITION) + 1
     if first > events:
         return
-    bench.say(f"dropping indexes before loading {events - first + 1:,} events")
+    say(f"dropping indexes before loading {events - first + 1:,} events")
     rebuild = _drop_indexes(dsn)
     # A long load in one go: more room for WAL, and nothing is promised to anyone before its end.
     execute(dsn, "ALTER SYSTEM SET max_wal_size = '16GB'", "SELECT pg_reload_conf()")
-    _load(dsn, first, events, bench.sizes.stored[0], bench.say)
+    _load(dsn, first, events, big, say)
     for name, statement in rebuild:
-        bench.say(f"building {name} over {events:,} rows")
+        say(f"building {name} over {events:,} rows")
         execute(dsn, "SET synchronous_commit = off", "SET maintenance_work_mem = '1GB'", statement)
-    bench.say("vacuum, analyze, checkpoint")
+    say("vacuum, analyze, checkpoint")
     execute(dsn, "ALTER SYSTEM RESET max_wal_size", "SELECT pg_reload_conf()")
     for table in _TABLES:
         execute(dsn, f"VACUUM ANALYZE {table}")

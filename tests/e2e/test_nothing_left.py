@@ -7,7 +7,6 @@ by its own retention, as backups do. Nor are memory, traces, and request ids in 
 import random
 import string
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 import grpc
@@ -19,8 +18,9 @@ from workflows.history_pb2_grpc import WorkflowHistoryServiceStub
 
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrate import migrate
+from tests.support.bytesearch import found, scrub
 from tests.support.command_line import answer
-from tests.support.database import execute, value
+from tests.support.database import value
 from tests.support.service import Service
 from tests.support.waiting import until
 
@@ -35,8 +35,6 @@ WORDS = {
     "job id": "ernas-job-0815",
 }
 USER, NAME = WORDS["user"], WORDS["name"]
-UNREAD = "pg_wal"
-SCRUB = (files("infrastructure.postgres") / "scrub.sql").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -88,28 +86,6 @@ def live(service: Service) -> None:
         )
 
 
-def found(root: Path, log: str) -> dict[str, list[str]]:
-    """Where each word is found: the files, and the log of the service."""
-    places: dict[str, list[str]] = {}
-    for path in sorted(root.rglob("*")):
-        if path.is_file() and UNREAD not in path.parts:
-            content = path.read_bytes().lower()
-            for what, word in WORDS.items():
-                if word.lower().encode() in content:
-                    places.setdefault(what, []).append(str(path.relative_to(root)))
-    for what, word in WORDS.items():
-        if word.lower() in log.lower():
-            places.setdefault(what, []).append("the log of the service")
-    return places
-
-
-def scrub(dsn: str) -> None:
-    """Runs the file as psql would: a statement at a time."""
-    lines = [line for line in SCRUB.splitlines() if not line.startswith("--")]
-    for statement in "\n".join(lines).split(";\n"):
-        execute(dsn, statement)
-
-
 def holds(service: Service, dsn: str) -> bool:
     """Whether the whole feed and all rows are in order."""
     history = WorkflowHistoryServiceStub(service.client.channel)
@@ -125,7 +101,7 @@ def test_no_byte_of_an_erased_user_is_left(service: Service, dsn: str, tmp_path:
     searched = "SELECT count(*) FROM event_search"
     until(lambda: value(dsn, searched) == events)
     scrub(dsn)
-    assert found(tmp_path, service.log()).keys() == WORDS.keys()
+    assert found(WORDS, tmp_path, service.log()).keys() == WORDS.keys()
     assert holds(service, dsn)
 
     erased = answer(
@@ -136,6 +112,6 @@ def test_no_byte_of_an_erased_user_is_left(service: Service, dsn: str, tmp_path:
     assert erased["search_entries"] == events - 1
     scrub(dsn)
 
-    assert found(tmp_path, service.log()) == {}
+    assert found(WORDS, tmp_path, service.log()) == {}
     assert holds(service, dsn)
     assert len(service.client.walk("bob")) == 1
