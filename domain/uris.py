@@ -43,11 +43,12 @@ def uri(text: str) -> str | None:
         if bad := _NOT_OF_A_URI.search(text) or _BROKEN_ESCAPE.search(text):
             return _bad_character(text, bad.start())
         return "is no absolute URI; one by RFC 3986 is accepted"
-    if found["host"] is None:
+    user, host, port = found.group("user", "host", "port")
+    if host is None:
         return None
-    if not found["host"] and (found["user"] is not None or found["port"] is not None):
+    if not host and (user is not None or port is not None):
         return "has no host; a host name or an IP address is accepted"
-    return _host(found["host"]) or _port(found["port"]) or _one_host(text, found)
+    return _host(host) or _port(port) or _one_host(text, found)
 
 
 def _bad_character(text: str, place: int) -> str:

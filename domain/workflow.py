@@ -41,7 +41,7 @@ from domain.fields import refuse_invalid
 from domain.values import value
 
 
-@value(kw_only=True)
+@value()
 class Workflow:
     """The state of a workflow after its events. `interval` is in minutes."""
 

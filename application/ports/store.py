@@ -72,7 +72,7 @@ class Change:
     @property
     def version(self) -> int:
         """The stream version after this change."""
-        return self.base_version + len(self.events)
+        return (self.base.version if self.base else 0) + len(self.events)
 
     def position(self, version: int, end: int) -> int:
         """The feed position at which the stream has this version, if the change ends at `end`.

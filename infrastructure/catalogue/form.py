@@ -61,7 +61,7 @@ def examined(payload: str) -> tuple[str | None, Any]:
         return _TOO_DEEP, NOT_BUILT
     except msgspec.DecodeError as broken:
         return _broken(payload, str(broken)), NOT_BUILT
-    if not payload.lstrip(_WHITESPACE).startswith("{"):
+    if not (isinstance(document, dict) or payload.lstrip(_WHITESPACE).startswith("{")):
         return "is not a JSON object; {...} is accepted", NOT_BUILT
     return _inside(payload, document)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
+from msgspec.json import Encoder
 
 from application.ports import Change
 from infrastructure.eventstore import stored_form
@@ -13,6 +13,7 @@ from infrastructure.postgres.connection import array_of
 from infrastructure.readmodel.rows import moved_row, new_row
 
 Record = dict[str, Any]
+_json = Encoder()
 Parameters = tuple[str, str, str | None, str | None, bytes, str | None, str | None, str | None]
 
 
@@ -56,7 +57,7 @@ def parameters(changes: Sequence[Change], now: datetime) -> Parameters:
 
 def as_json(records: Sequence[Record]) -> str | None:
     """Records as a JSON array; None if there are none."""
-    return orjson.dumps(records, option=orjson.OPT_UTC_Z).decode() if records else None
+    return _json.encode(records).decode() if records else None
 
 
 class _Events:

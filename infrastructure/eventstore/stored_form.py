@@ -11,9 +11,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Annotated
 
-import orjson
 from msgspec import DecodeError, Meta, Struct
-from msgspec.json import Decoder
+from msgspec.json import Decoder, Encoder
 
 from application.ports import (
     FORGOTTEN,
@@ -40,6 +39,7 @@ class _State(Struct, forbid_unknown_fields=True):
 
 
 _states = Decoder(_State)
+_json = Encoder()
 
 
 def content_of(new: NewEvent) -> bytes:
@@ -58,12 +58,12 @@ def content_of(new: NewEvent) -> bytes:
     if new.policy:
         content["policy"] = new.policy
         content["preceding_version"] = new.preceding_version
-    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+    return _json.encode(content)
 
 
 def moment_of(recorded_at: datetime) -> str:
     """A moment as `state` holds it, with its quotes: made once for all events of an append."""
-    return orjson.dumps(recorded_at, option=orjson.OPT_UTC_Z).decode()
+    return _json.encode(recorded_at).decode()
 
 
 def state_of(content: bytes, salt: bytes, previous: bytes, moment: str) -> bytes:

@@ -3,11 +3,10 @@
 from typing import Any
 
 from application.ports import OTHER_BYTES, Candidate, ListedWorkflow
-from infrastructure.readmodel.rows import COLUMNS, USABLE
+from infrastructure.readmodel.rows import COLUMN_OF, USABLE
 
-_COLUMN_OF = {field: column for column, field in COLUMNS.items()}
 _SHOWN = ", ".join(
-    f"w.{_COLUMN_OF.get(field, field)}{'::text' if field == 'id' else ''}"
+    f"w.{COLUMN_OF.get(field, field)}{'::text' if field == 'id' else ''}"
     for field in ListedWorkflow._fields
 )
 _AS_THEY_STAND = f"w.position <= %(position)s AND {USABLE}"

@@ -13,7 +13,7 @@ from typing import Any
 
 from application.ports import OTHER_BYTES, ListedWorkflow
 from domain.filters import Filters, folded
-from infrastructure.readmodel.rows import COLUMNS, USABLE
+from infrastructure.readmodel.rows import COLUMN_OF, USABLE
 
 WALKED = 5_000
 """How many workflows a search reads before it uses the index of trigrams."""
@@ -33,14 +33,13 @@ _CLAUSES = {
 }
 _LIVE = "user_id = %(user_id)s AND deleted_at IS NULL"
 
-_COLUMN_OF = {field: column for column, field in COLUMNS.items()}
 _SHOWN = {
     "id": "id::text",
     "payload": "CASE WHEN fits THEN payload END",
 }
 """Fields of ListedWorkflow that are not read from a column of the same name."""
 _SELECTED = ", ".join(
-    _SHOWN.get(field, _COLUMN_OF.get(field, field)) for field in ListedWorkflow._fields
+    _SHOWN.get(field, COLUMN_OF.get(field, field)) for field in ListedWorkflow._fields
 )
 COMPLETE = "NOT EXISTS (SELECT FROM lost_rows AS l WHERE l.user_id = %(user_id)s)"
 """Whether no row of the user is lost."""

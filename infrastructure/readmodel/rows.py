@@ -31,8 +31,11 @@ _CHANGING = {
 COLUMNS: Mapping[str, str] = _FIXED | _CHANGING
 """The field of Workflow that each column holds. append_events_vN.sql names the same columns."""
 
-STATE_COLUMNS = ", ".join(COLUMNS)
-"""The columns that `workflow_of` reads, for a SELECT."""
+COLUMN_OF: Mapping[str, str] = {field: column for column, field in COLUMNS.items()}
+"""The column that holds each field of Workflow."""
+
+STATE_COLUMNS = ", ".join(COLUMN_OF[field.name] for field in fields(Workflow))
+"""The columns that `workflow_of` reads, for a SELECT: in the order of Workflow's fields."""
 
 # Names whose folded form differs between ways of folding.
 FOLDS = "\u0130stanbul Caf\u00e9 Cafe\u0301 Stra\u00dfe \ufb01 \u03a3\u03c2"
@@ -57,20 +60,13 @@ USABLE = f"""
 """
 """Whether the row `w` is of today's shape and not behind its events; NULL if there is no row."""
 
-_FIELDS = tuple(COLUMNS.values())
-_fillers = [getattr(Workflow, field).__set__ for field in _FIELDS]
-_all_values = attrgetter(*_FIELDS)
+_all_values = attrgetter(*COLUMNS.values())
 _changing_values = attrgetter(*_CHANGING.values())
 
 
 def workflow_of(columns: tuple[Any, ...]) -> Workflow:
     """The workflow in a row's STATE_COLUMNS."""
-    # Field by field through the slots, since the constructor of a frozen class takes three times
-    # as long, and every read and almost every command comes by.
-    workflow = object.__new__(Workflow)
-    for fill, value in zip(_fillers, columns, strict=True):
-        fill(workflow, value)
-    return workflow
+    return Workflow(*columns)
 
 
 def new_row(change: Change) -> dict[str, Any]:

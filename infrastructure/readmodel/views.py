@@ -8,7 +8,7 @@ from domain.filters import Filters
 from infrastructure.postgres.connection import array_of
 from infrastructure.postgres.session import Session
 from infrastructure.readmodel.pages import Pages, Wanted
-from infrastructure.readmodel.rows import COLUMNS, STATE_COLUMNS, USABLE, workflow_of
+from infrastructure.readmodel.rows import STATE_COLUMNS, USABLE, workflow_of
 
 READ_TOGETHER = 32 * 1024
 """The largest payload, in bytes, of a workflow that is read together with others."""
@@ -23,7 +23,7 @@ GET = f"""
 _SMALL = f"CASE WHEN octet_length(payload) <= {READ_TOGETHER} THEN payload END"
 GET_TOGETHER = GET.replace("payload", _SMALL, 1)
 _USABLE, _STATE = 2, 3
-_PAYLOAD_READ = _STATE + list(COLUMNS).index("payload")
+_PAYLOAD_READ = _STATE + STATE_COLUMNS.split(", ").index("payload")
 
 
 class PostgresViews:

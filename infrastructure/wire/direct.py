@@ -28,6 +28,8 @@ PASSED_WITH = frozenset({"1.85.1"})
 _LOOK_UP = 0.2  # seconds without an event after which the thread does its regular checks
 _STUCK_AFTER = 60.0  # seconds that one event may take
 _NO_FLAGS = 0
+_IS_SHUT = cygrpc.CompletionType.queue_shutdown
+_IS_EMPTY = cygrpc.CompletionType.queue_timeout
 _log = structlog.get_logger()
 
 
@@ -120,10 +122,11 @@ class DirectWire:
         while True:
             self._took_at = monotonic()
             event = self._events.poll(deadline=time() + _LOOK_UP)
-            if event.completion_type == cygrpc.CompletionType.queue_shutdown:
+            kind = event.completion_type
+            if kind == _IS_SHUT:
                 return
             try:
-                if event.completion_type == cygrpc.CompletionType.queue_timeout:
+                if kind == _IS_EMPTY:
                     if self._closing:
                         self._events.shutdown()
                     self.look(monotonic())
