@@ -160,6 +160,16 @@ def load(**given: object) -> Settings:
         raise SettingsRefused("\n".join(sentences)) from None
 
 
+def load_only(given: Mapping[str, object]) -> Settings:
+    """As `load`, but only the settings that are named count; all others have their defaults.
+
+    So nobody is refused for a setting that a command does not use. Raises SettingsRefused.
+    """
+    fields = Settings.model_fields.items()
+    unused = {name: field.default for name, field in fields if name not in given}
+    return load(**(unused | dict(given)))
+
+
 def unknown_variables(environment: Mapping[str, str]) -> Sequence[str]:
     """A sentence for each variable that looks like a setting of ours and is none."""
     known = [*(setting.variable for setting in described()), *OF_CLIENTS]

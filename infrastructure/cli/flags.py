@@ -14,7 +14,7 @@ from infrastructure.settings import (
     Settings,
     SettingsRefused,
     described,
-    load,
+    load_only,
     unknown_variables,
 )
 
@@ -48,11 +48,14 @@ def with_settings(*names: str) -> Callable[[F], F]:
 
 
 def settings_of(given: dict[str, Any]) -> Settings:
-    """The settings of flags and environment; warns of variables that are no settings."""
+    """The settings that a command has flags for, of these and the environment; others are unset.
+
+    Warns of variables that are no settings.
+    """
     for warning in unknown_variables(os.environ):
         typer.echo(f"warning: {printable.line(warning)}", err=True)
     try:
-        return load(**given)
+        return load_only(given)
     except SettingsRefused as refused:
         give_up(str(refused), "SETTING_REFUSED")
 

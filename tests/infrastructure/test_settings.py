@@ -10,6 +10,7 @@ from infrastructure.settings import (
     SettingsRefused,
     described,
     load,
+    load_only,
     unknown_variables,
 )
 
@@ -195,3 +196,14 @@ def test_an_unreadable_database_is_refused_without_showing_its_password(url: str
     said = complaint(database_url=url)
     assert said.startswith("--database-url: is no PostgreSQL URL or DSN such as")
     assert "hunter2" not in said
+
+
+def test_a_command_is_not_refused_for_a_setting_that_it_does_not_use(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORKFLOWS_LISTEN", "0.0.0.0:50052")
+    monkeypatch.setenv("WORKFLOWS_DATA_DIR", "elsewhere")
+    found = load_only({"data_dir": None, "database_url": "dbname=mine"})
+    assert (str(found.data_dir), found.listen) == ("elsewhere", "127.0.0.1:50052")
+    with pytest.raises(SettingsRefused, match="can be reached from elsewhere"):
+        load_only({"listen": None})

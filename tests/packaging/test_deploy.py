@@ -104,11 +104,23 @@ def test_the_settings_of_each_deployment_are_accepted_together() -> None:
     (compose,) = documents(COMPOSE)
     accepted(compose["services"]["service"]["environment"] | {"WORKFLOWS_DATABASE_URL": SOMEWHERE})
     accepted(dict(_of_the_unit()))
+    image = dict(_of_the_image())
+    accepted(image | {"WORKFLOWS_INSECURE_LISTEN_ANYWHERE": "true"})
     (shared,) = of_kind("ConfigMap")
     for process in of_kind("Deployment", "StatefulSet"):
         (container,) = process["spec"]["template"]["spec"]["containers"]
         own = {each["name"]: each["value"] for each in container["env"] if "value" in each}
         accepted(shared["data"] | own)
+
+
+def _of_the_image() -> Iterator[tuple[str, str]]:
+    text = (DEPLOY / "container" / "Containerfile").read_text().replace("\\\n", " ")
+    (line,) = [line for line in text.splitlines() if line.startswith("ENV ")]
+    for assignment in line.split()[1:]:
+        name, equals, value = assignment.partition("=")
+        assert equals, f"{assignment} sets nothing"
+        if name.startswith(PREFIX):
+            yield name, value
 
 
 def _of_the_unit() -> Iterator[tuple[str, str]]:
