@@ -1,6 +1,6 @@
 """Evidence packs: what is asked for, and the pieces in which a pack comes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -55,8 +55,8 @@ class Piece(NamedTuple):
 class Packs(Protocol):
     """Where packs are made. Safe on any thread: each pack has what it needs to itself."""
 
-    def pieces(self, asked: ExportRequest) -> Iterator[Piece]:
-        """The pieces of a pack, in order; it must be closed if it is not read to the end.
+    def pieces(self, asked: ExportRequest, wanted: Callable[[], bool]) -> Iterator[Piece]:
+        """The pieces of a pack, in order; they end early if they are not `wanted` any more.
 
         Raises WorkflowNotFound, PackTooLarge, NotProvable, StoreUnavailable, or StoredDataDamaged
         if an event is not the one that was signed.

@@ -9,11 +9,12 @@ from application.leaves import Leaf, index_of
 from application.ports import StoredDataDamaged, StoredEvent
 from infrastructure.proof.kept import KeptLog
 from infrastructure.tlog.checkpoints import SignedCheckpoint
-from infrastructure.tlog.notes import Note
+from infrastructure.tlog.files import Source
 from infrastructure.tlog.proofs import inclusion_proof
-from infrastructure.tlog.tiles import written_proof
+from infrastructure.tlog.tiles import Tiles, written_proof
 
 _KEPT = 16_384  # hashes of subtrees: neighbours share most of their proofs
+_KEPT_TILES = 16
 
 
 def event_line(event: StoredEvent) -> bytes:
@@ -54,12 +55,23 @@ def signed_events(events: Iterable[StoredEvent], log: KeptLog, size: int) -> Ite
 def proof_lines(log: KeptLog, signed: SignedCheckpoint, chosen: Sequence[int]) -> Iterator[bytes]:
     """A line for each position: the proof that its leaf is in the log (c2sp.org/tlog-proof)."""
     size = signed.checkpoint.size
-    subtree: Callable[[int, int], bytes] = lru_cache(_KEPT)(log.tiles(size).subtree)
-    note: Note = signed.note
+    subtree: Callable[[int, int], bytes] = lru_cache(_KEPT)(_KeptTiles(log.source, size).subtree)
     for position in chosen:
         index = index_of(position)
-        proof = written_proof(index, inclusion_proof(index, size, subtree), note)
+        proof = written_proof(index, inclusion_proof(index, size, subtree), signed.note)
         yield _line({"position": position, "proof": proof})
+
+
+class _KeptTiles(Tiles):
+    """Tiles of which the last ones that were read stay in memory."""
+
+    def __init__(self, source: Source, size: int) -> None:
+        super().__init__(source, size)
+        self._kept = lru_cache(_KEPT_TILES)(super().hashes)
+
+    def hashes(self, level: int, number: int) -> list[bytes]:
+        """See Tiles.hashes."""
+        return self._kept(level, number)
 
 
 def receipt_lines(receipts: Iterable[tuple[str, str]]) -> Iterator[bytes]:

@@ -54,7 +54,7 @@ class PackMaker:
         self._now = now
 
     def pieces(self, asked: ExportRequest) -> Iterator[Piece]:
-        """See Packs.pieces."""
+        """The pieces of a pack; see Packs.pieces. They must be closed if they are not all read."""
         with connected(self._dsn) as connection, damage_of_logs():
             end = feed_end(connection)
             log = KeptLog.of(self._logs, end.feed.epoch)

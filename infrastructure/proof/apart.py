@@ -1,10 +1,6 @@
 """The verification of the feed in a process of its own: no call waits for its interpreter."""
 
-import multiprocessing
-import os
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -17,16 +13,12 @@ from application.progress import Progress, Report
 from application.verification.findings import FeedReport
 from infrastructure.postgres.connection import with_network_guards
 from infrastructure.postgres.sqlstates import trouble_of
+from infrastructure.process.apart import LOOK_EVERY, working
 from infrastructure.proof.logs import Logs
 from infrastructure.proof.verifying import Verification
 
 REPORT_EVERY = 0.25  # seconds between two reports of progress
-LOOK_EVERY = 0.1  # seconds between two looks whether the work is still wanted
 STATEMENT_WITHIN = 60  # seconds that one statement may take
-NICENESS = 10
-"""By how much the service goes before its verification, where processors are short."""
-
-_spawn = multiprocessing.get_context("spawn")
 
 
 class VerificationFailed(Exception):
@@ -48,7 +40,7 @@ def verified_apart(job: Job, report: Report, wanted: Callable[[], bool]) -> Feed
 
     Raises StoreUnavailable, or VerificationFailed.
     """
-    with _working(job) as results:
+    with working(_work, job, "verification") as results:
         while wanted():
             try:
                 found = results.recv() if results.poll(LOOK_EVERY) else None
@@ -64,26 +56,7 @@ def verified_apart(job: Job, report: Report, wanted: Callable[[], bool]) -> Feed
     return None
 
 
-@contextmanager
-def _working(job: Job) -> Iterator[Connection]:
-    """Yields what the process sends; the process is ended with the block."""
-    results, theirs = _spawn.Pipe(duplex=False)
-    process = _spawn.Process(target=_work, args=(job, theirs), name="verification", daemon=True)
-    process.start()
-    theirs.close()  # So the end of the process is the end of what it sends.
-    try:
-        yield results
-    finally:
-        results.close()
-        process.kill()
-        process.join()
-        process.close()
-
-
 def _work(job: Job, results: Connection) -> None:
-    # Ctrl-C reaches the whole group of processes; the service decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(NICENESS)
     try:
         with psycopg.connect(with_network_guards(job.database), autocommit=True) as connection:
             connection.execute(

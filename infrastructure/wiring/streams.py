@@ -8,7 +8,7 @@ from google.protobuf.message import Message
 
 from application.verification.answers import VerifyFeed
 from infrastructure.contract import HISTORY_SERVICE
-from infrastructure.packs.packing import PackMaker
+from infrastructure.packs.apart import PacksApart
 from infrastructure.postgres.connection import with_network_guards
 from infrastructure.proof.apart import Job, verified_apart
 from infrastructure.proof.keys import signing_key
@@ -21,13 +21,12 @@ from infrastructure.rpc.pumps import Messages, Pumps
 from infrastructure.rpc.stream import Source, StreamReply
 from infrastructure.settings import Settings
 from infrastructure.watching.hub import Hub
-from infrastructure.wiring.clock import now
 from infrastructure.wiring.services import Sources
 from infrastructure.wiring.store import Store
 from infrastructure.wiring.watches import opened_watches
 
 VERIFICATIONS_AT_ONCE = 1  # of the feed, each with a process and a connection
-EXPORTS_AT_ONCE = 2  # each with a connection; one of a caller
+EXPORTS_AT_ONCE = 2  # one of a caller; each with a process and a connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def opened_streams(settings: Settings, database: str, store: Store) -> Iterator[
     """The streams; their threads end with the block."""
     verifications = Pumps("verification", VERIFICATIONS_AT_ONCE, VERIFICATIONS_AT_ONCE)
     exports = Pumps("exports", EXPORTS_AT_ONCE, share=1)
-    packs = PackMaker(database, logs_of(settings), lambda: signing_key(settings), now)
+    packs = PacksApart(database, logs_of(settings), lambda: signing_key(settings))
     with (
         closing(verifications),
         closing(exports),

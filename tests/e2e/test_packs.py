@@ -5,7 +5,10 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from secrets import token_hex
+from typing import Any
 
 import grpc
 import pytest
@@ -13,10 +16,13 @@ from workflows import history_pb2 as pb
 from workflows.history_pb2_grpc import WorkflowHistoryServiceStub
 
 from tests.support.command_line import answer, refusal, workflows
+from tests.support.database import select
 from tests.support.service import Service
+from tests.support.waiting import until
 
 Serve = Callable[..., Service]
 SOON = 60.0  # seconds
+ALONE = (("grpc.use_local_subchannel_pool", 1),)  # a connection of its own: another caller
 
 
 @pytest.fixture
@@ -83,6 +89,50 @@ def test_an_unknown_workflow_and_that_of_another_user_are_refused_and_write_noth
 
     assert "NOT_FOUND" in refusal("export", "--workflow", workflow_id, "--user", "bob", *given)
     assert not list(tmp_path.glob("*pack.zip*"))
+
+
+def test_few_packs_are_made_at_a_time_and_a_reader_that_left_makes_room(served: Service) -> None:
+    for _ in range(16):  # Together more than what a connection holds for a client.
+        noise = json.dumps({"url": "https://example.com", "noise": token_hex(400_000)})
+        served.client.created("ann", payload=noise)
+
+    with ExitStack() as stack:
+
+        def begun() -> Any:
+            channel = stack.enter_context(grpc.insecure_channel(served.address, ALONE))
+            call = WorkflowHistoryServiceStub(channel).ExportPack(
+                pb.ExportPackRequest(), timeout=SOON
+            )
+            next(call)
+            return call
+
+        one, _ = begun(), begun()
+        with pytest.raises(grpc.RpcError) as refused:
+            begun()
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        one.cancel()
+        until(lambda: succeeds(begun))
+
+
+def succeeds(call: Callable[[], Any]) -> bool:
+    """Whether a call is not refused."""
+    try:
+        call()
+    except grpc.RpcError:
+        return False
+    return True
+
+
+def test_an_export_of_the_history_of_others_is_recorded(
+    served: Service, database: str, tmp_path: Path
+) -> None:
+    workflow_id = served.client.created("ann")
+    answer(
+        "export", "--workflow", workflow_id, "-o", str(tmp_path / "pack.zip"), "--json",
+        "--target", served.address,
+    )  # fmt: skip
+    logged = select(database, "SELECT actor, method, workflow_id::text FROM access_log")
+    assert logged == [("anonymous", "ExportPack", workflow_id)]
 
 
 def test_what_cannot_choose_events_is_named(served: Service) -> None:

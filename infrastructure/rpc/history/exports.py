@@ -37,8 +37,8 @@ def asked(request: pb.ExportPackRequest, _: Surroundings) -> ExportRequest:
 def messages(packs: Packs) -> Messages:
     """The responses to exports, made of the pieces of packs."""
 
-    def responses(wanted: ExportRequest, _: StreamReply) -> Iterator[Message]:
-        for piece in packs.pieces(wanted):
+    def responses(wanted: ExportRequest, reply: StreamReply) -> Iterator[Message]:
+        for piece in packs.pieces(wanted, lambda: not reply.ended):
             yield pb.ExportPackResponse(data=piece.data, progress=progress_of(piece.progress))
 
     return responses
