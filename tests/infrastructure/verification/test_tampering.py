@@ -1,78 +1,14 @@
 """Every way of tampering is found, named with its first position, and nothing is named beside it.
 
-The store has 300 workflows. Their creations stand at the positions 1 to 300, their second events at
-301 to 600, their third ones at 601 to 900; a witness has cosigned 900 events.
+See the fixture `kept` for the positions.
 """
 
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
-from application.verification.findings import FeedReport, Kind, WorkflowReport
-from infrastructure.proof.logs import Logs
-from infrastructure.proof.verifying import Verification
-from tests.support.database import execute
-from tests.support.proofs import KeptLog, write
-from tests.support.stores import open_store
+from application.verification.findings import Kind
+from tests.infrastructure.verification.verdicts import Named, feed, named
+from tests.support.proofs import KeptLog
 from tests.support.tampering import Attacker, Tamper, flip, sign_anew
-
-WORKFLOWS = 300
-Named = list[tuple[Kind, int]]
-
-
-@pytest.fixture(scope="module")
-def untouched(
-    postgres: str, migrated: str, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Path]:
-    """The name of the database of which each test gets a copy, and the folder of its log."""
-    execute(postgres, f"CREATE DATABASE untouched TEMPLATE {migrated}")
-    folder = tmp_path_factory.mktemp("untouched")
-    dsn = make_conninfo(postgres, dbname="untouched")
-    with open_store(dsn) as store:
-        write(store, WORKFLOWS, events=3)
-    kept = KeptLog(dsn, folder)
-    kept.follow()
-    kept.cosign()
-    return "untouched", folder
-
-
-@pytest.fixture
-def kept(postgres: str, untouched: tuple[str, Path], tmp_path: Path) -> Iterator[KeptLog]:
-    """The log of the store, cosigned."""
-    template, folder = untouched
-    execute(postgres, f"CREATE DATABASE tampered TEMPLATE {template}")
-    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    yield KeptLog(make_conninfo(postgres, dbname="tampered"), tmp_path)
-    execute(postgres, "DROP DATABASE tampered WITH (FORCE)")
-
-
-@pytest.fixture
-def attacker(kept: KeptLog) -> Attacker:
-    return Attacker(kept.dsn)
-
-
-@contextmanager
-def verification(dsn: str, logs: Logs | None, later: float = 0.0) -> Iterator[Verification]:
-    """A verification that is made some seconds later, on a connection of its own."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        yield Verification(connection, logs, lambda: datetime.now(UTC) + timedelta(seconds=later))
-
-
-def feed(kept: KeptLog, *, since_last: bool = False) -> FeedReport:
-    with verification(kept.dsn, kept.logs) as made:
-        return made.feed(whole=not since_last)
-
-
-def named(report: FeedReport | WorkflowReport) -> Named:
-    """What was found, integrity first."""
-    found = [*report.integrity.findings, *report.completeness.findings]
-    return [(finding.kind, finding.position) for finding in found]
 
 
 def bytes_changed(attacker: Attacker, _: KeptLog) -> None:
