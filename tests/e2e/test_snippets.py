@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.support.service import Service
 SNIPPETS = Path(__file__).with_name("snippets")
 ROOT = Path(__file__).parents[2]
 ADDRESS = "127.0.0.1:50052"
+HTTP = "127.0.0.1:50080"
 TOOLS = ".venv/bin/"
 WITHIN = 600.0  # seconds: patience with a slow machine, not an expectation
 
@@ -56,6 +58,26 @@ def test_the_shell_creates_and_lists_a_workflow(alice: Alice) -> None:
     assert created == {"id": alice.workflow()}
     (listed,) = page["workflows"]
     assert (listed["id"], listed["name"]) == (alice.workflow(), "Nightly report")
+
+
+def test_curl_creates_and_lists_a_workflow(serve: Callable[..., Service]) -> None:
+    service = serve(WORKFLOWS_HTTP_LISTEN="127.0.0.1:0")
+    script = (SNIPPETS / "curl.sh").read_text().replace(HTTP, service.announced["http"])
+
+    created, page = documents(run("bash", "-euo", "pipefail", "-c", script))
+
+    assert created == {"id": Alice(service).workflow()}
+    assert [listed["name"] for listed in page["workflows"]] == ["Nightly report"]
+
+
+def test_a_tool_speaks_connect_to_the_http_door(serve: Callable[..., Service]) -> None:
+    buf = str(Path(sys.executable).with_name("buf"))
+    door = f"http://{serve(WORKFLOWS_HTTP_LISTEN='127.0.0.1:0').announced['http']}"
+    call = ("curl", "--protocol", "connect", "--schema", "proto", "-d", '{"user_id": "nobody"}')
+
+    listed = run(buf, *call, f"{door}/workflows.WorkflowsService/ListWorkflows")
+
+    assert documents(listed) == [{}]
 
 
 def test_a_tool_finds_the_methods_by_reflection(alice: Alice) -> None:
