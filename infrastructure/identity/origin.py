@@ -31,6 +31,18 @@ def traceparent_of(metadata: Metadata) -> str:
     return ""
 
 
+def ids_of(metadata: Metadata) -> tuple[str, str]:
+    """The request id that a client chose, marked as such, and its trace id; empty for none."""
+    request_id = trace_id = ""
+    for key, value in metadata:
+        if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):
+            request_id = f"{CLIENTS}{value}"
+        elif key == "traceparent" and isinstance(value, str):
+            found = _TRACEPARENT.match(value)
+            trace_id = found[1] if found else ""
+    return request_id, trace_id
+
+
 class Origins:
     """Finds the origin of each call of one server process."""
 
@@ -43,13 +55,7 @@ class Origins:
 
         `owner` is the user whom the request names: a caller that is another acts for that user.
         """
-        request_id = trace_id = ""
-        for key, value in metadata:
-            if key == "x-request-id" and isinstance(value, str) and _REQUEST_ID.match(value):
-                request_id = f"{CLIENTS}{value}"
-            elif key == "traceparent" and isinstance(value, str):
-                found = _TRACEPARENT.match(value)
-                trace_id = found[1] if found else ""
+        request_id, trace_id = ids_of(metadata)
         request_id = request_id or f"{self._process}-{next(self._calls)}"
         for_itself = caller is ANONYMOUS or owner == caller.subject
         return Origin(caller.actor, request_id, trace_id, "" if for_itself else owner, method)

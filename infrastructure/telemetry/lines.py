@@ -5,8 +5,10 @@ the stream takes lines again.
 """
 
 import os
+import stat
 from collections import deque
 from collections.abc import Iterator
+from math import inf
 from select import PIPE_BUF
 from threading import Condition, Thread
 
@@ -19,6 +21,7 @@ class Lines:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._most = PIPE_BUF if _is_pipe(descriptor) else inf
         self._waiting: deque[tuple[str, int]] = deque()
         self._count = 0
         self._changed = Condition()
@@ -62,7 +65,7 @@ class Lines:
 
     def _write(self, text: bytes) -> bool:
         try:
-            for piece in _pieces(text):
+            for piece in _pieces(text, self._most):
                 while piece:
                     piece = piece[os.write(self._descriptor, piece) :]  # noqa: PLW2901 - what is left
         except OSError:  # The pipe is closed, the disk is full, or the descriptor does not block.
@@ -70,9 +73,16 @@ class Lines:
         return True
 
 
-def _pieces(text: bytes) -> Iterator[bytes]:
+def _is_pipe(descriptor: int) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(descriptor).st_mode)
+    except OSError:
+        return True
+
+
+def _pieces(text: bytes, most: float) -> Iterator[bytes]:
     """Whole lines, no more than a pipe takes at once: those of several processes do not mix."""
-    while len(text) > PIPE_BUF:
+    while len(text) > most:
         end = text.rfind(b"\n", 0, PIPE_BUF) + 1 or text.index(b"\n") + 1
         yield text[:end]
         text = text[end:]

@@ -8,9 +8,28 @@ must not raise.
 from collections.abc import Sequence
 from typing import Protocol
 
+from application.access import Caller
+from application.ports import Origin
+from infrastructure.wire.calls import Metadata
+
 
 class EndedCall(Protocol):
-    """What is known of a call beside its outcome. All of it is what a log may show."""
+    """What is known of a call beside its outcome. A log may show all of it but the metadata."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who called, as the credential proves it."""
+        ...
+
+    @property
+    def origin(self) -> Origin | None:
+        """What is kept with the call's events; None if it can cause none."""
+        ...
+
+    @property
+    def metadata(self) -> Metadata:
+        """What the client sent beside its message: credentials, too."""
+        ...
 
     @property
     def actor(self) -> str:

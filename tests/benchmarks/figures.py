@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tests.benchmarks import (
     figures_before,
     figures_cost,
+    figures_edge,
     figures_growth,
     figures_latency,
     figures_read,
@@ -32,6 +33,7 @@ FIGURES: Mapping[str, Figure] = {
     "list": Figure(figures_read.first_page, 15),
     "lone": Figure(figures_latency.lone, 20),
     "latency": Figure(figures_latency.latency, 60),
+    "edge": Figure(figures_edge.edge, 60),
     "cpu": Figure(figures_cost.cpu, 60),
     "memory": Figure(figures_cost.memory, 60),
     "history": Figure(figures_growth.long_history, 50),

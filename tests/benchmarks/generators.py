@@ -66,24 +66,48 @@ class Generators:
         self._build()
 
     def h2load(
-        self, server: Server, method: str, body: bytes, calls: int, in_flight: InFlight = MANY
+        self,
+        server: Server,
+        method: str,
+        body: bytes,
+        calls: int,
+        in_flight: InFlight = MANY,
+        token: str = "",
     ) -> float:
-        """Calls a second of one call repeated. Raises CallsFailed.
+        """Calls a second of one call repeated, with a token if there is one. Raises CallsFailed.
 
         h2load does not read grpc-status: count the effects, or make sure with `different` before.
         """
-        self._bodies.write_bytes(body)
-        printed = _run(
-            *("h2load", "-n", str(calls)),
-            *("-c", str(in_flight.connections), "-m", str(in_flight.each)),
-            *("-d", str(self._bodies)),
+        return self._repeated(
+            *("-n", str(calls), "-c", str(in_flight.connections), "-m", str(in_flight.each)),
             *("-H", "content-type: application/grpc", "-H", "te: trailers"),
-            f"http://{server.address}/{SERVICE}/{method}",
+            *(("-H", f"authorization: Bearer {token}") if token else ()),
+            *("-d", self._written(body), f"http://{server.address}/{SERVICE}/{method}"),
         )
+
+    def over_http(self, server: Server, method: str, body: bytes, calls: int) -> float:
+        """Calls a second of one call of the HTTP door repeated, 128 in flight, a connection each.
+
+        Raises CallsFailed.
+        """
+        return self._repeated(
+            *("--h1", "-n", str(calls), "-c", str(MANY.calls)),
+            *("-H", "content-type: application/json"),
+            *("-d", self._written(body), f"http://{server.http}/{SERVICE}/{method}"),
+        )
+
+    def _repeated(self, *arguments: str) -> float:
+        printed = _run("h2load", *arguments)
+        calls = arguments[arguments.index("-n") + 1]
         rate = _RATE.search(printed)
         if rate is None or f"status codes: {calls} 2xx" not in printed:
-            raise CallsFailed(f"h2load, {method} at {server.name}:\n{printed}")
+            raise CallsFailed(f"h2load {arguments[-1]}:\n{printed}")
         return float(rate[1])
+
+    def _written(self, body: bytes) -> str:
+        """A file with what is sent."""
+        self._bodies.write_bytes(body)
+        return str(self._bodies)
 
     def different(
         self,

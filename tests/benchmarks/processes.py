@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psutil
 
@@ -27,23 +27,28 @@ class ServerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that listens; `process` is the one that serves."""
+    """A server that listens; `process` is the one that serves. `http` is its other address."""
 
     name: str
     address: str
     process: psutil.Process
+    http: str = ""
 
 
 @contextmanager
-def service(dsn: str, *flags: str, program: Path = _WORKFLOWS) -> Iterator[Server]:
+def service(
+    dsn: str, *flags: str, program: Path = _WORKFLOWS, chosen: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """A service, today's unless another program is given: durable, one worker.
 
-    Workflows stay active at their failure maximum, so that calls can be repeated.
+    Workflows stay active at their failure maximum, so that calls can be repeated. `chosen` are
+    further settings.
     """
     command = [str(program), "serve", "--listen", "127.0.0.1:0", "--database-url", dsn]
     settings = {
         "WORKFLOWS_TERMINATE_AT_THRESHOLD": "false",
         "WORKFLOWS_HTTP_LISTEN": "127.0.0.1:0",
+        **(chosen or {}),
     }
     with _started("the service", [*command, "--json", *flags], settings) as server:
         yield server
@@ -75,22 +80,25 @@ def _started(name: str, command: Sequence[str], settings: Mapping[str, str]) -> 
         ) as process,
     ):
         try:
-            address = _announced(name, process.stdout, errors)
-            yield Server(name, address, psutil.Process(process.pid))
+            said = _announced(name, process.stdout, errors)
+            http = str(said.get("http") or "")
+            yield Server(name, str(said["address"]), psutil.Process(process.pid), http)
         finally:
             _stop(process)
 
 
-def _announced(name: str, answer: IO[str] | None, errors: IO[str]) -> str:
-    """The address in the first line that a server prints. Raises ServerFailed."""
+def _announced(name: str, answer: IO[str] | None, errors: IO[str]) -> Mapping[str, Any]:
+    """The first line that a server prints, which has its address. Raises ServerFailed."""
     line = ""
     if answer is not None and select.select([answer], [], [], STARTS_WITHIN)[0]:
         line = answer.readline()
     try:
-        return str(json.loads(line)["address"])
+        said: Mapping[str, Any] = json.loads(line)
+        said["address"]
     except (ValueError, KeyError):
         errors.seek(0)
         raise ServerFailed(f"{name} did not start: {line}{errors.read()[-2000:]}") from None
+    return said
 
 
 def _stop(process: "subprocess.Popen[str]") -> None:

@@ -103,6 +103,10 @@ class Workbench:
         """The service on the main database."""
         return self._shared("service", lambda: processes.service(self.main))
 
+    def with_settings(self, name: str, chosen: Mapping[str, str]) -> Server:
+        """The service on the main database with settings, by a name for them."""
+        return self._shared(name, lambda: processes.service(self.main, chosen=chosen))
+
     def today(self) -> tuple[Server, str]:
         """The service on a fresh database of its own, and that database."""
         dsn = self.database("bench_today")

@@ -59,7 +59,7 @@ def test_a_call_leaves_one_line_for_machines(
 
 def test_a_call_leaves_one_sentence_for_people() -> None:
     cause = a_cause("ann\x1b")
-    ended = (0.0, CREATE, "NOT_FOUND", 0.0042, cause.actor, cause.request_id, "")
+    ended = (0.0, CREATE, "NOT_FOUND", 0.0042, cause.caller, None, cause.metadata[:1])
     said = as_sentence(ended)[len("00:00:00") :]
     assert said == "  CreateWorkflow NOT_FOUND 4.2 ms https://issuer|ann\\u001b client:order-7"
 
