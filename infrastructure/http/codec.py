@@ -1,5 +1,6 @@
 """What Connect's unary protocol puts into HTTP bodies and headers, and back into messages."""
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from math import ceil
@@ -19,6 +20,7 @@ JSON = "application/json"
 PROTO = "application/proto"
 Code = grpc.StatusCode
 Headers = list[tuple[bytes, bytes]]
+_VALUE = re.compile(r"Failed to parse (\S+) field:.*")  # The library repeats what was sent.
 
 HTTP_STATUS: Mapping[grpc.StatusCode, int] = {
     Code.CANCELLED: 499,
@@ -64,7 +66,7 @@ def encoded(kind: type[Message], body: bytes) -> bytes:
     try:
         return ParseDict(_object(body), kind()).SerializeToString()
     except (ParseError, ValueError, RecursionError) as unreadable:
-        complaint = str(unreadable).partition("\n")[0][:500]
+        complaint = _VALUE.sub(r"\1 cannot be read", str(unreadable).partition("\n")[0][:500])
         fields = ", ".join(field.name for field in kind.DESCRIPTOR.fields)
         raise Refused(
             Code.INVALID_ARGUMENT,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Error
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.errors import _WaitTimeout
@@ -57,6 +57,9 @@ class BoundedConnection(Connection[Any]):
         while True:
             try:
                 return super().wait(gen, interval, within)
+            except Error as error:
+                _drop_values(error)
+                raise
             except _WaitTimeout:  # The generator did not end: wait for it again.
                 before, moved = moved, bytes_moved(self.pgconn.socket)
                 stuck = looked and (moved is None or moved == before)
@@ -68,6 +71,12 @@ class BoundedConnection(Connection[Any]):
     def _give_up(self) -> None:
         if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
             self.pgconn.finish()  # Nobody may wait on it again.
+
+
+def _drop_values(error: Error) -> None:
+    """Leaves the sentence of a server's error: its details may hold what users keep."""
+    if error.diag.message_detail or error.diag.context:
+        error.args = (f"{error.diag.message_primary} (SQLSTATE {error.sqlstate})",)
 
 
 def with_network_guards(dsn: str) -> str:

@@ -103,6 +103,8 @@ class Postmaster:
                 *("-c", f"unix_socket_directories={socket}"),
                 *("-c", "unix_socket_permissions=0700"),
                 *("-c", f"max_connections={self._connections}"),
+                # Details of errors may hold what users keep.
+                *("-c", "log_error_verbosity=terse"),
                 folder=self._directory.cluster,
                 output=log,
                 keeps=[lock],

@@ -1,22 +1,19 @@
 """What operators see: a line for each call, counts of all processes, traces to the database."""
 
-import gzip
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 from typing import Any
 
 import grpc
 import httpx
 import psutil
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from workflows import workflows_pb2 as pb
 from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
+from tests.support.collector import Collector
 from tests.support.database import select
 from tests.support.service import Service
 from tests.support.waiting import until
@@ -102,45 +99,6 @@ def test_a_worker_that_died_is_counted_and_its_counts_stay(
 
     until(lambda: answered(service) and metrics(service)["workflows_worker_restarts"] > 0)
     assert metrics(service)["workflows_events_recorded_total"] == 1
-
-
-class Collector:
-    """A collector of traces, which keeps the spans that it receives."""
-
-    def __init__(self) -> None:
-        spans: list[Any] = []
-        self.spans = spans
-
-        class Receiver(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.headers.get("content-encoding") == "gzip":
-                    body = gzip.decompress(body)
-                request = ExportTraceServiceRequest.FromString(body)
-                spans.extend(
-                    span
-                    for resource in request.resource_spans
-                    for scope in resource.scope_spans
-                    for span in scope.spans
-                )
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Says nothing."""
-
-        self._server = HTTPServer(("127.0.0.1", 0), Receiver)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/v1/traces"
-        Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def named(self, name: str) -> list[Any]:
-        """The spans of a name."""
-        return [span for span in self.spans if span.name == name]
-
-    def close(self) -> None:
-        """Ends the server."""
-        self._server.shutdown()
-        self._server.server_close()
 
 
 def test_a_trace_goes_from_the_client_through_the_batch_to_the_database(
