@@ -1,7 +1,7 @@
 """Who may call which method: the callers, their roles, and the table of all methods."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -35,16 +35,16 @@ class Caller:
     subject: str
     roles: frozenset[Role]
     token_id: str = ""
+    name: str = field(init=False, compare=False)
+    """The caller by its issuer and subject."""
+    actor: str = field(init=False, compare=False)
+    """The caller as it is recorded with every event that it causes."""
 
-    @property
-    def name(self) -> str:
-        """The caller by its issuer and subject."""
-        return f"{self.issuer}|{self.subject}" if self.issuer else self.subject
-
-    @property
-    def actor(self) -> str:
-        """The caller as it is recorded with every event that it causes."""
-        return f"{self.name}#{self.token_id}" if self.token_id else self.name
+    def __post_init__(self) -> None:
+        """Puts the names together once: a caller that is remembered makes many calls."""
+        name = f"{self.issuer}|{self.subject}" if self.issuer else self.subject
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "actor", f"{name}#{self.token_id}" if self.token_id else name)
 
 
 ANONYMOUS = Caller("", "anonymous", frozenset(Role))

@@ -93,7 +93,7 @@ class Settings(LimitSettings, DoorSettings):
     log_calls: Annotated[
         Literal["all", "failed", "none"],
         Field(description="which calls leave a line in the log"),
-    ] = "failed"
+    ] = "all"
     traces: Annotated[
         str | None,
         Field(description="URL of an OpenTelemetry collector (OTLP over HTTP); unset: no traces"),

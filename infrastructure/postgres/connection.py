@@ -57,9 +57,6 @@ class BoundedConnection(Connection[Any]):
         while True:
             try:
                 return super().wait(gen, interval, within)
-            except Error as error:
-                _drop_values(error)
-                raise
             except _WaitTimeout:  # The generator did not end: wait for it again.
                 before, moved = moved, bytes_moved(self.pgconn.socket)
                 stuck = looked and (moved is None or moved == before)
@@ -67,6 +64,9 @@ class BoundedConnection(Connection[Any]):
                     self._give_up()
                     raise
                 within, looked = LOOK_EVERY, True
+            except Error as error:
+                _drop_values(error)
+                raise
 
     def _give_up(self) -> None:
         if self.pgconn.transaction_status == TransactionStatus.ACTIVE:

@@ -53,7 +53,7 @@ class Guard:
 
 def share_of(caller: Caller, call: Call | Stream) -> str:
     """To whom the shares of a queue belong: the caller, or its connection if it is anonymous."""
-    return call.peer if caller is ANONYMOUS else f"{caller.issuer}|{caller.subject}"
+    return call.peer if caller is ANONYMOUS else caller.name
 
 
 class Reply(Cause):

@@ -17,8 +17,7 @@ from application.ports import Origin
 from infrastructure import printable
 from infrastructure.identity.origin import ids_of
 from infrastructure.telemetry.lines import Lines
-from infrastructure.telemetry.observer import EndedCall, InertObserver
-from infrastructure.wire.calls import Metadata
+from infrastructure.telemetry.observer import EndedCall, InertObserver, Metadata
 
 MOST_WAITING = 10_000  # calls
 TOGETHER = 200  # lines that are written at once

@@ -10,7 +10,9 @@ from typing import Protocol
 
 from application.access import Caller
 from application.ports import Origin
-from infrastructure.wire.calls import Metadata
+
+Metadata = Sequence[tuple[str, str | bytes]]
+"""Keys and values that came beside a message. See wire.calls, which this must not know."""
 
 
 class EndedCall(Protocol):

@@ -50,7 +50,7 @@ def serve_http(database: str) -> Iterator[Callable[..., Service]]:
 def test_a_call_leaves_a_line_with_its_ids_and_nothing_that_was_sent(
     serve_http: Callable[..., Service],
 ) -> None:
-    service = serve_http(WORKFLOWS_LOG_CALLS="all")
+    service = serve_http()
     create(service.address, metadata=METADATA)
     until(lambda: lines_about_calls(service))
 
@@ -86,7 +86,7 @@ def test_each_worker_answers_with_the_counts_of_all(serve_http: Callable[..., Se
         assert page[ended] == calls
         assert page["workflows_events_recorded_total"] == 1
         assert page["workflows_worker_restarts"] == 0
-    assert not lines_about_calls(service)
+    until(lambda: len(lines_about_calls(service)) == calls)
 
 
 def test_a_worker_that_died_is_counted_and_its_counts_stay(

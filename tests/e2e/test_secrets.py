@@ -76,7 +76,6 @@ def service(dsn: str, collector: Collector, tmp_path: Path) -> Iterator[Service]
         WORKFLOWS_HTTP_LISTEN="127.0.0.1:0",
         WORKFLOWS_WORKERS="2",
         WORKFLOWS_DATA_DIR=str(tmp_path),
-        WORKFLOWS_LOG_CALLS="all",
         WORKFLOWS_TRACES=collector.url,
         OTEL_BSP_SCHEDULE_DELAY="100",
         NO_PROXY="127.0.0.1",
