@@ -20,6 +20,16 @@ from tests.support.service import Service
 from tests.support.tokens import AUDIENCE, ISSUER, KEY, claims, jwks, token
 
 STEPS = 40
+NEW = 0.2  # of the steps create a workflow
+FILTERS: Sequence[dict[str, Any]] = (
+    {},
+    {},
+    {"query": "DAIL"},
+    {"kind": "docker"},
+    {"build_status": "building"},
+    {"is_terminated": True},
+    {"interval_min": 6, "kind": "http"},
+)
 TIMES = {"created_at", "updated_at", "terminated_at", "deleted_at"}
 STATUSES = ("building", "success", "failed")
 METHODS = {
@@ -73,13 +83,11 @@ def place(history: WorkflowHistoryServiceStub, user: str) -> int:
     ).message.place.position
 
 
-def listed_then(history: WorkflowHistoryServiceStub, user: str, position: int) -> list[Any]:
-    """A user's list at a position, page after page."""
+def whole(method: Any, asked: Any) -> list[Any]:
+    """A user's list, page after page."""
     found: list[Any] = []
-    moment = pb.Moment(position=position)
-    asked = pb.ListWorkflowsAsOfRequest(user_id=user, moment=moment)
     while True:
-        page = ask(history.ListWorkflowsAsOf, asked).message
+        page = ask(method, asked).message
         found += page.workflows
         if not page.cursor:
             return found
@@ -88,18 +96,27 @@ def listed_then(history: WorkflowHistoryServiceStub, user: str, position: int) -
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_lists_and_workflows_of_the_past_are_what_was_answered_then(
-    client: Client, history: WorkflowHistoryServiceStub, user: str, seed: int
+    paging: Client, user: str, seed: int
 ) -> None:
-    random, ids = Random(seed), [client.created(user) for _ in range(4)]
+    """Lists in pages of 3, with and without filters, while workflows come, change and go."""
+    history = WorkflowHistoryServiceStub(paging.channel)
+    random, ids = Random(seed), [paging.created(user) for _ in range(4)]
     answered = []
     for _ in range(STEPS):
-        carried_out(client, *command(random, ids, user))
-        answered.append((place(history, user), list(client.page(user).workflows)))
-    assert {len(listed) for _, listed in answered} > {4}
-    for position, listed in answered:
-        assert listed_then(history, user, position) == listed
+        if random.random() < NEW:
+            ids.append(paging.created(user, kind=random.choice(["http", "docker"])))
+        else:
+            carried_out(paging, *command(random, ids, user))
+        filters = random.choice(FILTERS)
+        listed = whole(paging.stub.ListWorkflows, requests.page(user, **filters))
+        answered.append((place(history, user), filters, listed))
+    assert {len(listed) for _, _, listed in answered} >= {0, 1, 4}
+    for position, filters, listed in answered:
+        moment = pb.Moment(position=position)
+        wanted = workflows_pb2.ListWorkflowsFilters(**filters) if filters else None
+        asked_then = pb.ListWorkflowsAsOfRequest(user_id=user, moment=moment, filters=wanted)
+        assert whole(history.ListWorkflowsAsOf, asked_then) == listed
         for shown in listed:
-            moment = pb.Moment(position=position)
             asked = pb.GetWorkflowAsOfRequest(id=shown.id, user_id=user, moment=moment)
             then = plain(ask(history.GetWorkflowAsOf, asked).message.workflow)
             expected = plain(shown)
@@ -151,6 +168,24 @@ def test_what_would_be_recorded_is_what_the_real_command_records(
             assert plain(supposed.workflow) == plain(state)
         ends.add((isinstance(ended, Refused), len(since)))
     assert {(True, 0), (False, 1)} <= ends
+
+
+def test_a_creation_that_would_be_recorded_is_what_is_recorded(
+    client: Client, history: WorkflowHistoryServiceStub, user: str
+) -> None:
+    key = {"idempotency_key": "once"}
+    new = requests.create(user, **key)
+    for request in (new, new, requests.create(user, name="other", **key), requests.create("")):
+        before = place(history, user)
+        supposed = ask(history.WhatIf, pb.WhatIfRequest(create=request)).message
+        assert place(history, user) == before
+        ended = outcome(partial(client.ask, client.stub.CreateWorkflow, request))
+        if isinstance(ended, Refused):
+            refusal = supposed.refusal
+            assert (refusal.code, refusal.reason) == (ended.code.name, ended.reason)
+            continue
+        since = [] if ended.replayed else recorded(history, ended.message.id)
+        assert [each[1:] for each in essence(supposed.events)] == [e[1:] for e in essence(since)]
 
 
 def recorded(history: WorkflowHistoryServiceStub, workflow_id: str) -> list[pb.Event]:
