@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,12 @@ def examine(settings: Settings, now: Callable[[], datetime]) -> Iterator[Diagnos
 def _of_database(
     settings: Settings, found: Database, now: Callable[[], datetime]
 ) -> Iterator[Diagnosis]:
-    place = found.inspected.place
+    place = replace(found.inspected.place, data_dir=found.data_dir)
     embedded = found.data_dir is not None
     with closing(connect(with_network_guards(found.dsn))) as connection:
         yield surroundings.clock(connection, now)
         needed = settings.workers * CONNECTIONS_A_WORKER
-        yield surroundings.connections(connection, found.inspected, needed)
+        yield surroundings.connections(connection, place, needed, found.inspected.allowed)
         yield from surroundings.disks(connection, _folders(settings), embedded=embedded)
         try:
             check_schema(found.dsn)

@@ -9,7 +9,7 @@ from psycopg import Connection
 from application.followers import FollowerState
 from application.ports import FeedEnd
 from infrastructure.doctor.diagnosis import Diagnosis, State
-from infrastructure.followers.places import follower_states
+from infrastructure.followers.places import LOCKS, follower_states
 from infrastructure.postgres.place import Place
 from infrastructure.proof.kept import KeptLog
 from infrastructure.proof.logs import Logs
@@ -21,7 +21,7 @@ FAR_BEHIND = 10_000  # events: as many as the alert has
 SILENT_AFTER = timedelta(seconds=30)  # a follower shows every 5 s that it runs
 
 _SERVE = ("A service runs it", "workflows serve")
-_HOLDERS = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE classid = 5005202 AND granted"
+_HOLDERS = f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE classid = {LOCKS} AND granted"  # noqa: S608 - a number of ours
 _FAULTS = "SELECT name, fault_at, fault FROM followers"
 
 

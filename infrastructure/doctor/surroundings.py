@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from infrastructure.doctor.diagnosis import Diagnosis, State
 from infrastructure.postgres.explanations import close_connections
-from infrastructure.postgres.inspection import Inspected
+from infrastructure.postgres.place import Place
 
 SKEW_SEEN, SKEW_REFUSED = 2.0, 30.0  # seconds; tokens are refused beyond the second
 ROOM_SEEN, ROOM_NEEDED = 1 << 30, 1 << 27  # bytes; PostgreSQL's log grows by 16 MiB at once
@@ -40,14 +40,14 @@ def clock(connection: Connection[Any], now: Callable[[], datetime]) -> Diagnosis
     return Diagnosis("clock", state, seen, *remedy)
 
 
-def connections(connection: Connection[Any], found: Inspected, needed: int) -> Diagnosis:
+def connections(connection: Connection[Any], place: Place, needed: int, allowed: int) -> Diagnosis:
     """Whether PostgreSQL allows as many connections as the workers of one start open."""
     [(others,)] = connection.execute(_OTHERS).fetchall()
-    seen = f"{needed} are needed, {found.allowed} allowed, and others hold {others}"
-    if needed > found.allowed:
-        return Diagnosis("connections", State.ILL, seen, *close_connections(found.place))
-    if needed + others > found.allowed:
-        return Diagnosis("connections", State.DOUBTFUL, seen, *close_connections(found.place))
+    seen = f"{needed} are needed, {allowed} allowed, and others hold {others}"
+    if needed > allowed:
+        return Diagnosis("connections", State.ILL, seen, *close_connections(place))
+    if needed + others > allowed:
+        return Diagnosis("connections", State.DOUBTFUL, seen, *close_connections(place))
     return Diagnosis("connections", State.WELL, seen)
 
 

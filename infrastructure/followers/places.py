@@ -8,7 +8,7 @@ from psycopg import Connection
 from application.followers import FollowerPlace, FollowerState
 from application.ports import Feed, FeedEnd
 
-_LOCKS = 5005202
+LOCKS = 5005202
 """The class of the advisory locks; the lock of a follower is the hash of its name in it."""
 
 # The server notices within seconds that the machine of a holder is away, and gives the lock back.
@@ -19,7 +19,7 @@ _GREETING = """
     SET tcp_keepalives_count = 3
 """
 
-_TAKE = f"SELECT pg_try_advisory_lock({_LOCKS}, hashtext(%s))"
+_TAKE = f"SELECT pg_try_advisory_lock({LOCKS}, hashtext(%s))"
 _PLACE = "SELECT epoch, position FROM followers WHERE name = %s FOR UPDATE"
 _BEGIN = """
     INSERT INTO followers (name, epoch, position) VALUES (%s, %s, %s)
@@ -40,7 +40,7 @@ _STATES = f"""
            EXISTS (
                SELECT FROM pg_locks AS l
                WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2
-                 AND l.classid = {_LOCKS}
+                 AND l.classid = {LOCKS}
                  AND l.objid = (hashtext(f.name)::bigint & 4294967295)::oid
                  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
            ),

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
@@ -13,11 +14,15 @@ _PORT = "5432"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A database at one server or at several, and the user who asks for it."""
+    """A database at one server or at several, and the user who asks for it.
+
+    `data_dir` is that of the embedded server; only `workflows psql` knows how to reach that one.
+    """
 
     hosts: tuple[tuple[str, str], ...]
     database: str
     user: str
+    data_dir: Path | None = None
 
     @classmethod
     def of(cls, connection: Connection[Any]) -> "Place":
@@ -50,6 +55,9 @@ class Place:
 
     def sql(self, *statements: str, file: str = "") -> str:
         """The command that runs statements there, as a user who may; a file of them comes first."""
+        if self.data_dir is not None:
+            where = ["--data-dir", str(self.data_dir)]
+            return shlex.join(["workflows", "psql", *where, "-c", "; ".join(statements)])
         arguments = ["-d", self.database, *(["-f", file] if file else [])]
         for statement in statements:
             arguments += ["-c", statement]

@@ -16,6 +16,7 @@ from infrastructure.doctor.examination import examine
 from infrastructure.doctor.rights import needed
 from infrastructure.followers.places import take_turn
 from infrastructure.postgres.explanations import RIGHTS
+from infrastructure.postgres.place import Place
 from infrastructure.proof.checkpointing import Checkpointing
 from infrastructure.proof.keys import SigningKey
 from infrastructure.proof.logs import Logs
@@ -268,6 +269,11 @@ def test_a_certificate_without_its_key(tmp_path: Path) -> None:
     found = next(examine(load(tls_cert=pem, tls_key=other.with_suffix(".key")), now))
     assert (found.subject, found.state) == ("credentials", ILL)
     assert "cannot be used for TLS" in found.seen
+
+
+def test_commands_for_the_embedded_server_go_through_its_own_shell(tmp_path: Path) -> None:
+    place = Place((("/socket", "5432"),), "postgres", "postgres", tmp_path)
+    assert place.sql("SELECT 1") == f"workflows psql --data-dir {tmp_path} -c 'SELECT 1'"
 
 
 def test_looking_makes_no_data(tmp_path: Path) -> None:
