@@ -54,6 +54,10 @@ class LimitSettings(BaseSettings):
         int,
         Field(ge=65_536, le=1_073_741_824, description="unread answers of one connection"),
     ] = 8_388_608
+    unread_bytes_of_all: Annotated[
+        int,
+        Field(ge=65_536, le=17_179_869_184, description="unread answers of all connections"),
+    ] = 67_108_864
     patience: Annotated[
         float,
         Field(ge=0.5, le=600, description="seconds a call waits for its client"),

@@ -3,25 +3,26 @@
 Each method is registered as a stream of messages whose handler does not block: it returns at once,
 and the answer is sent later, so that no thread waits while a call waits. The library sends
 nothing, and reads nothing, without a thread that waits for it; a client that does not read, or
-does not send, keeps one of them for as long as the wire's patience lasts.
+does not send, keeps one of them for as long as the wire's patience lasts, or until they run out.
 """
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event, Thread
+from threading import Barrier, Event, Thread
 from time import monotonic
 from typing import Any
 
 import grpc
 
-from infrastructure.wire.calls import Method, NotServed, Services, StreamMethod
+from infrastructure.wire.calls import LateMessage, Method, NotServed, Services, StreamMethod
+from infrastructure.wire.crowding import Crowding
 from infrastructure.wire.handled_calls import HandledCall, HandledStream, Send
 from infrastructure.wire.limits import Limits
-from infrastructure.wire.traffic import LOOK_EVERY, Traffic
+from infrastructure.wire.traffic import LOOK_EVERY, Stage, Traffic
 
-# Threads are started when needed: usually a message arrives at once and is sent at once.
-_TAKERS = 256  # each waits for the message of one call
-_SENDERS = 64  # each waits until one message was sent
+_TAKERS = 128  # threads; each waits for the message of one call
+_SENDERS = 64  # threads; each waits until one message was sent
+_LOOK_EVERY = 0.25  # seconds between two looks for calls that hold up others
 
 
 class HandledWire:
@@ -31,6 +32,9 @@ class HandledWire:
         """The server must not have started."""
         self.traffic: Traffic[HandledCall] = Traffic(limits, services.urgent_methods)
         self.senders = ThreadPoolExecutor(_SENDERS, "answers")
+        self.sending: set[HandledCall] = set()
+        self.late: Crowding[HandledCall] = Crowding(_TAKERS, limits.patience)
+        self.deaf: Crowding[HandledCall] = Crowding(_SENDERS, limits.patience)
         self._takers = ThreadPoolExecutor(_TAKERS, "calls")
         self._services = services
         self._closing = Event()
@@ -44,6 +48,9 @@ class HandledWire:
 
     def open(self) -> None:
         """See Wire."""
+        # A flood starts no threads: all that it can use are there.
+        _start(self._takers, _TAKERS)
+        _start(self.senders, _SENDERS)
         self._looking.start()
 
     @property
@@ -75,14 +82,33 @@ class HandledWire:
         return grpc.stream_stream_rpc_method_handler(non_blocking)
 
     def _look(self) -> None:
-        while not self._closing.wait(LOOK_EVERY):
-            self.traffic.look(monotonic(), self.refuse)
+        look_at = 0.0
+        while not self._closing.wait(_LOOK_EVERY):
+            now = monotonic()
+            waiting = [call for call in tuple(self.traffic.calls) if call.stage is Stage.MESSAGE]
+            for call in self.late.look(waiting, now):
+                self.refuse(
+                    call, LateMessage("The call's message did not arrive, and others wait.")
+                )
+            for call in self.deaf.look(tuple(self.sending), now):
+                call.cancel()
+            if now >= look_at:
+                look_at = now + LOOK_EVERY
+                self.traffic.look(now, self.refuse)
 
     def _end_threads(self) -> None:
         for threads in (self._takers, self.senders):
             threads.shutdown()
         if self._looking.is_alive():
             self._looking.join()
+
+
+def _start(pool: ThreadPoolExecutor, threads: int) -> None:
+    """Has a pool start all of its threads."""
+    all_of_them = Barrier(threads + 1)
+    for _ in range(threads):
+        pool.submit(all_of_them.wait)
+    all_of_them.wait()
 
 
 class _Handlers(grpc.GenericRpcHandler):

@@ -15,7 +15,9 @@ from infrastructure.wire.calls import (
     MethodBroke,
     NoMessage,
     NotServed,
+    TooManyCalls,
 )
+from infrastructure.wire.crowding import Crowding
 from infrastructure.wire.traffic import LARGE, Stage, Traffic, Unread
 
 _log = structlog.get_logger()
@@ -29,6 +31,12 @@ class Library(Protocol):
 
     traffic: "Traffic[HandledCall]"
     senders: ThreadPoolExecutor
+    sending: "set[HandledCall]"
+    """The calls that hold a thread of the senders."""
+    late: "Crowding[HandledCall]"
+    """Which connections hold up others by calls without a message."""
+    deaf: "Crowding[HandledCall]"
+    """Which connections hold up others by answers that are not read."""
 
     def refuse(self, call: "HandledCall", reason: NotServed) -> None:
         """Ends a call for a reason of the wire's own."""
@@ -98,13 +106,19 @@ class HandledCall:
         try:
             if not self._context.add_callback(self._ended):
                 return
-            self._wire.traffic.enter(self, self.metadata)
+            self._enter()
             self._serve()
         except NotServed as reason:
             self._wire.refuse(self, reason)
         except BaseException as fault:  # noqa: BLE001 - a native library's panic is one
             _log.error("method broke", exc_info=fault)
             self._wire.refuse(self, MethodBroke("The service failed to handle this call."))
+
+    def _enter(self) -> None:
+        """Raises NotServed."""
+        self._wire.traffic.enter(self, self.metadata)
+        if self._wire.late.is_slow(self):
+            raise TooManyCalls("Calls of this connection send no message, and others wait.")
 
     def _serve(self) -> None:
         message = self._next_message()
@@ -133,6 +147,11 @@ class HandledCall:
     def _send_all(
         self, message: bytes | None, code: grpc.StatusCode, text: str, trailing: Metadata
     ) -> None:
+        if self._wire.deaf.is_slow(self):
+            self.cancel()
+            return
+        self.since = monotonic()  # It may have waited for this thread.
+        self._wire.sending.add(self)
         try:
             self._context.set_trailing_metadata(tuple(trailing))
             if code is not grpc.StatusCode.OK:
@@ -143,6 +162,8 @@ class HandledCall:
             self._send(None)
         except Exception as fault:  # noqa: BLE001 - the thread must outlive any answer
             _log.error("answer failed", exc_info=fault)
+        finally:
+            self._wire.sending.discard(self)
 
     def _ended(self) -> None:
         self._wire.traffic.leave(self)
@@ -213,7 +234,11 @@ class HandledStream(HandledCall):
         while not self.gone:
             while not (self._status or self.gone) and (message := self._take()) is not None:
                 self.stage, self.since = Stage.READING, monotonic()
-                self._send(message)
+                self._wire.sending.add(self)
+                try:
+                    self._send(message)
+                finally:
+                    self._wire.sending.discard(self)
                 self.stage = Stage.METHOD
             if self._status is not None:
                 self._answered = True

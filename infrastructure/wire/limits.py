@@ -25,6 +25,8 @@ class Limits:
     """The most bytes of metadata of one request."""
     unread_bytes: int = 8 * MIB
     """How much of large answers may wait for one connection to read them."""
+    unread_bytes_of_all: int = 64 * MIB
+    """The same on all connections; a connection may always have one answer unread."""
     patience: float = 10.0
     """How long a call waits for its client: for the message, and for the answer to be read."""
     handshake: float = 10.0

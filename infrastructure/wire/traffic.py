@@ -16,12 +16,11 @@ from infrastructure.wire.calls import (
     UnreadAnswers,
 )
 from infrastructure.wire.limits import KIB, Limits
-from infrastructure.wire.memory import give_back
+from infrastructure.wire.memory import Memory
 
 LOOK_EVERY = 1.0  # seconds between two checks of all calls
-LARGE = 16 * KIB  # bytes: smaller answers are bounded by the number of calls
-FLOOD = 500  # calls under way at once
-ORDINARY = 64  # the same
+LARGE = 2 * KIB  # bytes: smaller answers are bounded by the number of calls
+ORDINARY = 64  # calls under way at once
 _ENTRY = 32  # bytes that HTTP/2 adds for each key and value
 
 
@@ -74,9 +73,9 @@ class Traffic(Generic[C]):
         """Calls of `urgent` methods are never too many."""
         self._limits = limits
         self._urgent = urgent
-        self._peak = 0  # of the calls under way at once, since traffic was last looked at
-        self._flood = 0  # the highest peak of a flood whose memory was not given back; or 0
+        self._memory = Memory()
         self._unread: Counter[str] = Counter()
+        self._all_unread = 0
         self._counting = Lock()
         self.calls: set[C] = set()
         """All that have not ended."""
@@ -84,10 +83,7 @@ class Traffic(Generic[C]):
     def enter(self, call: C, metadata: Metadata) -> None:
         """Counts a new call. It is counted also if this raises TooManyCalls or TooMuchMetadata."""
         self.calls.add(call)
-        calls = len(self.calls)
-        if calls > self._peak:  # noqa: PLR1730 - max() costs more, and each call passes here
-            self._peak = calls
-        if calls > self._limits.calls and call.method not in self._urgent:
+        if len(self.calls) > self._limits.calls and call.method not in self._urgent:
             raise TooManyCalls("The service has as many calls under way as it takes. Try again.")
         size = 0
         for key, value in metadata:
@@ -98,15 +94,25 @@ class Traffic(Generic[C]):
             )
 
     def answer(self, call: C, size: int) -> None:
-        """Counts a large answer. Raises UnreadAnswers if its connection has too many unread."""
+        """Counts a large answer. Raises UnreadAnswers if too many bytes of them are unread.
+
+        A connection without unread answers may always have one.
+        """
         peer = call.peer
         with self._counting:
-            if self._unread[peer] + size > self._limits.unread_bytes and self._unread[peer]:
+            unread = self._unread[peer]
+            if unread and unread + size > self._limits.unread_bytes:
                 raise UnreadAnswers(
-                    f"Answers of {self._unread[peer]} bytes wait to be read on this connection."
+                    f"Answers of {unread} bytes wait to be read on this connection."
                     " Read them, then try again."
                 )
+            if unread and self._all_unread + size > self._limits.unread_bytes_of_all:
+                raise UnreadAnswers(
+                    f"Answers of {self._all_unread} bytes wait to be read on all connections, and"
+                    f" {unread} of them on this one. Read them, then try again."
+                )
             self._unread[peer] += size
+            self._all_unread += size
             call.unread = (peer, size)
 
     def leave(self, call: C) -> None:
@@ -115,34 +121,17 @@ class Traffic(Generic[C]):
         if call.unread:
             peer, size = call.unread
             with self._counting:
+                self._all_unread -= size
                 self._unread[peer] -= size
                 if self._unread[peer] <= 0:
                     del self._unread[peer]
-
-    def has_subsided(self) -> bool:
-        """Whether a flood of calls is over; True once for each. Asked by each look.
-
-        A flood may come and end between two questions, so its peak counts, not what is seen now.
-        It is over when there was none since the question before: the library frees the memory of
-        calls and connections somewhat later than the calls end.
-        """
-        calls = len(self.calls)
-        peak, self._peak = self._peak, calls
-        if peak >= FLOOD:
-            self._flood = max(self._flood, peak)
-            return False
-        if not self._flood or calls > max(ORDINARY, self._flood // 50):
-            return False
-        self._flood = 0
-        return True
 
     def look(self, now: float, refuse: Callable[[C, NotServed], None]) -> None:
         """Ends the calls that wait for their clients too long, and gives back a flood's memory.
 
         Called every LOOK_EVERY seconds.
         """
-        if self.has_subsided():
-            give_back()
+        self._memory.look(calm=len(self.calls) <= ORDINARY)
         long_ago = now - self._limits.patience
         for call in list(self.calls):
             if call.stage is Stage.METHOD or call.since >= long_ago:

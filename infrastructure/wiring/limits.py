@@ -15,6 +15,7 @@ def wire_limits(settings: Settings) -> Limits:
         metadata_bytes=settings.metadata_bytes,
         window_bytes=settings.window_bytes,
         unread_bytes=settings.unread_bytes,
+        unread_bytes_of_all=settings.unread_bytes_of_all,
         patience=settings.patience,
         handshake=settings.handshake,
         ping_every=settings.ping_every,

@@ -71,6 +71,7 @@ def test_every_setting_can_come_from_the_environment(monkeypatch: pytest.MonkeyP
         "metadata_bytes": "9000",
         "window_bytes": "70000",
         "unread_bytes": "70000",
+        "unread_bytes_of_all": "70000",
         "patience": "7.5",
         "log_dir": "log",
         "log_key": "log.key",

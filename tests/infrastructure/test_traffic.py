@@ -1,9 +1,14 @@
-"""When a flood of calls is over, so that its memory is given back."""
+"""Answers that nobody reads are bounded, and a flood's memory is given back."""
 
 from dataclasses import dataclass
 
+import psutil
+import pytest
+
+from infrastructure.wire.calls import UnreadAnswers
 from infrastructure.wire.limits import Limits
-from infrastructure.wire.traffic import FLOOD, ORDINARY, Stage, Traffic, Unread
+from infrastructure.wire.memory import GROWTH, PAUSE, Memory, resident_bytes
+from infrastructure.wire.traffic import Stage, Traffic, Unread
 
 
 @dataclass(eq=False)
@@ -22,45 +27,68 @@ class Waiting:
         self.cancelled = True
 
 
-def begun(traffic: Traffic[Waiting], count: int) -> list[Waiting]:
-    """New calls that are under way at once."""
-    calls = [Waiting() for _ in range(count)]
-    for call in calls:
-        traffic.enter(call, ())
-    return calls
+def waiting(traffic: Traffic[Waiting], peer: int, size: int) -> Waiting:
+    """A call of a connection whose answer of so many bytes waits to be read."""
+    call = Waiting(peer=f"ipv4:127.0.0.1:{peer}")
+    traffic.enter(call, ())
+    traffic.answer(call, size)
+    return call
 
 
-def come_and_gone(count: int) -> Traffic[Waiting]:
-    """Traffic whose calls all came and ended since it was last asked."""
-    traffic: Traffic[Waiting] = Traffic(Limits())
-    for call in begun(traffic, count):
+def test_unread_answers_are_bounded_on_each_connection_and_on_all() -> None:
+    traffic: Traffic[Waiting] = Traffic(Limits(unread_bytes=10, unread_bytes_of_all=25))
+    first = waiting(traffic, 1, 10)
+    with pytest.raises(UnreadAnswers, match="10 bytes wait to be read on this connection"):
+        waiting(traffic, 1, 1)
+    waiting(traffic, 2, 10)
+    waiting(traffic, 3, 5)
+    with pytest.raises(UnreadAnswers, match="25 bytes wait to be read on all connections"):
+        waiting(traffic, 3, 1)
+    waiting(traffic, 4, 100)  # Each connection may have one.
+    for call in tuple(traffic.calls):
         traffic.leave(call)
-    return traffic
+    assert waiting(traffic, 1, 10) is not first
 
 
-def test_a_flood_between_two_questions_has_subsided_once_when_none_followed() -> None:
-    traffic = come_and_gone(FLOOD)
-    assert [traffic.has_subsided() for _ in range(4)] == [False, True, False, False]
+class Process:
+    """What a process holds, and how often free memory was given back."""
+
+    def __init__(self) -> None:
+        self.held = 100 * GROWTH
+        self.free = 0
+        self.given_back = 0
+        self.memory = Memory(lambda: self.held, self._give_back)
+
+    def look(self, *, grown: int = 0, free: int = 0, calm: bool = True) -> int:
+        """Grows, so much of it free again, then looks; how often memory was given back so far."""
+        self.held += grown
+        self.free += free
+        self.memory.look(calm=calm)
+        return self.given_back
+
+    def _give_back(self) -> None:
+        self.given_back += 1
+        self.held -= self.free
+        self.free = 0
 
 
-def test_fewer_calls_are_no_flood() -> None:
-    traffic = come_and_gone(FLOOD - 1)
-    assert not any(traffic.has_subsided() for _ in range(3))
+def test_memory_that_has_grown_is_given_back_when_it_is_calm() -> None:
+    process = Process()
+    assert [process.look() for _ in range(PAUSE)] == [0] * PAUSE
+    assert process.look(grown=GROWTH) == 0
+    assert process.look(grown=2 * GROWTH, free=3 * GROWTH, calm=False) == 0
+    assert process.look() == 1
+    assert process.held == 100 * GROWTH
+    assert [process.look() for _ in range(PAUSE)] == [1] * PAUSE
 
 
-def test_a_flood_has_not_subsided_while_more_calls_than_ordinary_are_left() -> None:
-    traffic = come_and_gone(FLOOD)
-    left = begun(traffic, ORDINARY + 1)
-    assert not any(traffic.has_subsided() for _ in range(3))
-    traffic.leave(left[0])
-    assert traffic.has_subsided()
+def test_memory_that_is_held_is_given_back_now_and_then_until_it_is_free() -> None:
+    process = Process()
+    assert [process.look(grown=GROWTH) for _ in range(PAUSE)] == [0] * (PAUSE - 1) + [1]
+    assert [process.look() for _ in range(PAUSE - 1)] == [1] * (PAUSE - 1)
+    assert process.look(free=5 * GROWTH) == 2
+    assert process.held == 100 * GROWTH
 
 
-def test_a_flood_that_returns_is_waited_for() -> None:
-    traffic = come_and_gone(FLOOD)
-    assert not traffic.has_subsided()
-    again = begun(traffic, FLOOD)
-    assert not traffic.has_subsided()
-    for call in again:
-        traffic.leave(call)
-    assert [traffic.has_subsided() for _ in range(3)] == [False, True, False]
+def test_the_memory_of_this_process_is_known() -> None:
+    assert abs(resident_bytes() - psutil.Process().memory_info().rss) < GROWTH

@@ -163,6 +163,30 @@ def test_answers_that_are_not_read_are_bounded_in_bytes_and_time(server: WireSer
         until(is_served_again)
 
 
+MANY = 600  # calls: more than a body of the wire has threads
+
+
+@pytest.fixture
+def patient(serving: Serving) -> Iterator[WireServer]:
+    """A server that waits for its clients longer than a test does."""
+    with serving({ECHO: echo}, patience=2 * SOON) as server:
+        yield server
+
+
+def test_calls_without_a_message_do_not_hold_up_others(patient: WireServer) -> None:
+    with Http2(patient.address) as silent:
+        silent.send(*(silent.headers(ECHO) for _ in range(MANY)))
+        assert silent.is_answered()  # So the calls have arrived.
+        assert patient.call(ECHO)(b"x", timeout=SOON) == b"x"
+
+
+def test_answers_that_are_not_read_do_not_hold_up_others(patient: WireServer) -> None:
+    with Http2(patient.address, {4: 0}) as deaf:
+        deaf.send(*(frame for _ in range(MANY) for frame in deaf.call(ECHO, b"x" * 100)))
+        assert deaf.is_answered()
+        assert patient.call(ECHO)(b"x", timeout=SOON) == b"x"
+
+
 def test_a_client_may_ask_now_and_then_whether_its_idle_connection_lives(
     server: WireServer,
 ) -> None:
