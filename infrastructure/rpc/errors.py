@@ -182,7 +182,7 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
         Code.RESOURCE_EXHAUSTED,
         "WATCH_TOO_SLOW",
         "This client reads more slowly than events come."
-        " Watch again with the cursor in x-resume-cursor.",
+        " Watch again with the cursor of the last response that it read.",
     ),
     WatchStopped: details.watch_ended(
         Code.UNAVAILABLE,

@@ -26,8 +26,8 @@ It runs on the thread that takes calls or on that of a lane, so it must return a
 from other threads. `Pumps` makes one of a function that blocks.
 """
 
-Take = Callable[[], Message | None]
-"""Returns the next message, None if there is none now. Must be quick; may raise."""
+Take = Callable[[], Message | bytes | None]
+"""Returns the next message, or its bytes, None if there is none now. Must be quick; may raise."""
 
 
 class StreamReply(Cause):
@@ -159,7 +159,7 @@ class StreamReply(Cause):
             return None
         try:
             message = take()
-            return None if message is None else message.SerializeToString()
+            return message.SerializeToString() if isinstance(message, Message) else message
         except Exception as error:  # noqa: BLE001 - nothing unmapped may leave, whatever it is
             self.refuse(error)
             return None

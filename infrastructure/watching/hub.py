@@ -28,8 +28,8 @@ from infrastructure.watching.watch import Watch
 LOOK_EVERY = 0.02  # seconds between two looks for new events
 AGAIN_AFTER = 0.5  # seconds after a look that failed
 SIGN_EVERY = 5.0  # seconds after which a watch without events shows how far it has come
-RING, RING_ROOM = 4096, 16 * 1024 * 1024  # events, bytes
-SLICE, SLICE_ROOM = 256, 2 * 1024 * 1024  # what one watch is given at a time
+RING, RING_ROOM = 8192, 16 * 1024 * 1024  # events, bytes
+SLICE, SLICE_ROOM = 512, 2 * 1024 * 1024  # what one watch is given at a time
 LAG = 20_000
 """How many events a watch that has seen the end may fall behind."""
 WATCHES, SHARE = 256, 32

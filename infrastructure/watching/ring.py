@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
 
 from application.ports import StoredEvent
 
@@ -11,13 +10,13 @@ from application.ports import StoredEvent
 class Moment:
     """An event on its way to watches: as it is stored, and as it is sent, once one needs it."""
 
-    __slots__ = ("message", "size", "stored")
+    __slots__ = ("shown", "size", "stored")
 
     def __init__(self, stored: StoredEvent) -> None:
         self.stored = stored
         self.size = len(stored.state) + len(stored.content or b"")
-        self.message: Any = None
-        """The message that shows it; None until it was rendered."""
+        self.shown = b""
+        """The event as it is sent; empty until a watch needs it."""
 
 
 class Ring:

@@ -1,7 +1,6 @@
 """Which moments a watch is shown, and as what."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from application.history.entries import Entry, entries
 from application.history.proofs import SignedLogs
@@ -28,9 +27,9 @@ class Selection:
         feed: EventFeed,
         records: Records,
         logs: SignedLogs,
-        render: Callable[[Entry, int], Any],
+        render: Callable[[Entry, int], bytes],
     ) -> None:
-        """`render` makes the message of an entry, given the size of the newest checkpoint too."""
+        """`render` shows an entry as it is sent, given the size of the newest checkpoint too."""
         self._feed = feed
         self._records = records
         self._logs = logs
@@ -44,13 +43,12 @@ class Selection:
         was put in.
         """
         wanted = self._matching(watch.filter, moments)
-        self._render([moment for moment in wanted if moment.message is None])
+        self._render([moment for moment in wanted if not moment.shown])
         for moment in wanted:
             if watch.is_full:
                 return
-            position = moment.stored.position
-            watch.put(position, moment.message, moment.size)
-            watch.position = position
+            watch.put(moment.stored.position, moment.shown)
+            watch.position = moment.stored.position
         watch.position = moments[-1].stored.position
 
     def _matching(self, wanted: WatchFilter, moments: Sequence[Moment]) -> Sequence[Moment]:
@@ -80,7 +78,7 @@ class Selection:
         shown, feed = self._records.ask(lambda record: (entries(record, events), record.place.feed))
         signed = self._logs.size(feed)
         for moment, entry in zip(moments, shown, strict=True):
-            moment.message = self._render_entry(entry, signed)
+            moment.shown = self._render_entry(entry, signed)
 
 
 def _owners(record: Record, ids: Sequence[str]) -> list[str | None]:

@@ -4,23 +4,22 @@ from collections import deque
 from collections.abc import Callable
 from threading import Lock
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from application.ports import Feed
 from application.watches import WatchFilter
 
-COUNT = 256
+COUNT = 1024
 """How many events wait for one client at most."""
 ROOM = 1024 * 1024
-"""How many bytes of events wait for one client, unless one event is larger."""
+"""How many bytes of events wait for one client, and are sent at once, unless one is larger."""
 
 
 class Parcel(NamedTuple):
-    """What is sent to a client: a message, None for a sign of life, and its position."""
+    """An event on its way to a client as it is sent; empty for a sign of life at a position."""
 
     position: int
-    message: Any
-    size: int
+    event: bytes
 
 
 class Watch:
@@ -57,24 +56,32 @@ class Watch:
         """Whether nothing more may be put in now."""
         return len(self._waiting) >= COUNT or self._size >= ROOM
 
-    def put(self, position: int, message: Any = None, size: int = 0) -> None:
-        """Lets the client have a message; it is not woken yet."""
+    def put(self, position: int, event: bytes = b"") -> None:
+        """Lets the client have an event, or a sign of life; it is not woken yet."""
         with self._changing:
             self.quiet_since = monotonic()
             if not self._waiting:
                 self._moved_at = self.quiet_since
-            self._waiting.append(Parcel(position, message, size))
-            self._size += size
+            self._waiting.append(Parcel(position, event))
+            self._size += len(event)
 
     def take(self) -> Parcel | None:
-        """What is sent next; None if there is nothing now."""
+        """What is sent next: the events that wait, one after the other, and the last's position.
+
+        None if nothing waits now.
+        """
         with self._changing:
             if self._ended or not self._waiting:
                 return None
-            parcel = self._waiting.popleft()
-            self._size -= parcel.size
             self._moved_at = monotonic()
-            return parcel
+            first = self._waiting.popleft()
+            position, taken, size = first.position, [first.event], len(first.event)
+            while self._waiting and size + len(self._waiting[0].event) <= ROOM:
+                position, event = self._waiting.popleft()
+                taken.append(event)
+                size += len(event)
+            self._size -= size
+            return Parcel(position, b"".join(taken))
 
     def stands_for(self, now: float) -> float:
         """For how many seconds the client has taken nothing although something waits."""
@@ -101,4 +108,4 @@ class Watch:
         if not self._waiting:
             return self.position
         first = self._waiting[0]
-        return first.position if first.message is None else first.position - 1
+        return first.position - 1 if first.event else first.position

@@ -180,6 +180,17 @@ class DirectStream(DirectCall):
         """See calls.Stream."""
         self._end(None, _OK, b"", trailing)
 
+    def cancel(self) -> None:
+        """Ends the stream though its client does not read: with its status, if it has one.
+
+        The status overtakes the message that waits to be read, without its trailing metadata.
+        """
+        if self._status is None:
+            super().cancel()
+        else:
+            code, text, _ = self._status
+            self._call.cancel(code, text)
+
     def _read(self, message: bytes, _: DirectCall) -> None:
         self._further = self._read_by(message, self)
         self._go_on(None)

@@ -10,7 +10,7 @@ from infrastructure.postgres.connection import BoundedConnection, with_network_g
 from infrastructure.postgres.session import Session
 from infrastructure.proof.logs import logs_of
 from infrastructure.proof.signed import FolderLogs
-from infrastructure.rpc.history.render import event
+from infrastructure.rpc.history.watch import shown
 from infrastructure.settings import Settings
 from infrastructure.watching.hub import Hub
 from infrastructure.watching.selection import Selection
@@ -33,7 +33,7 @@ def opened_watches(settings: Settings, database: str, store: Store) -> Iterator[
         closing(Session(dsn, greet=bound)) as looking,
     ):
         feed = PostgresFeed(reading)
-        selection = Selection(feed, PostgresRecords(looking), FolderLogs(logs_of(settings)), event)
+        selection = Selection(feed, PostgresRecords(looking), FolderLogs(logs_of(settings)), shown)
         # The wire cancels a stream whose client does not read; the hub tells it before why.
         hub = Hub(feed, selection, WatchCursors(store.secret), settings.patience / 2)
         hub.start()

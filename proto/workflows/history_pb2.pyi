@@ -920,18 +920,18 @@ Global___WatchEventsRequest: _TypeAlias = WatchEventsRequest  # noqa: Y015
 
 @_typing.final
 class WatchEventsResponse(_message.Message):
-    """An event, or how far the feed was read without one that matches."""
+    """Events that are new, or how far the feed was read without one that matches."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    EVENT_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     PLACE_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Resumes after this response."""
+    """Resumes after the last of these events."""
     @_builtins.property
-    def event(self) -> Global___Event:
-        """The event; absent if none that matches came for a while."""
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___Event]:
+        """The next events that match, in the order of their positions; none if none came for a while."""
 
     @_builtins.property
     def place(self) -> Global___Place:
@@ -940,13 +940,13 @@ class WatchEventsResponse(_message.Message):
     def __init__(
         self,
         *,
-        event: Global___Event | None = ...,
+        events: _abc.Iterable[Global___Event] | None = ...,
         cursor: _builtins.str = ...,
         place: Global___Place | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "place", b"place"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["place", b"place"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "event", b"event", "place", b"place"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "events", b"events", "place", b"place"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from time import monotonic
 from typing import Any
 
@@ -30,16 +29,20 @@ def watching(service: Service, **asked: Any) -> Iterator[Any]:
         call.cancel()
 
 
-def events(call: Any, count: int) -> list[pb.WatchEventsResponse]:
-    """The next responses with an event."""
-    return list(islice((each for each in call if each.HasField("event")), count))
+def events(call: Any, count: int) -> list[pb.Event]:
+    """The next events, so many of them and no others in the last response."""
+    found: list[pb.Event] = []
+    while len(found) < count:
+        found += next(call).events
+    assert len(found) == count
+    return found
 
 
-def told(responses: list[pb.WatchEventsResponse]) -> list[tuple[str, str]]:
+def told(found: list[pb.Event]) -> list[tuple[str, str]]:
     """Workflow and type of each event."""
     return [
-        (each.event.workflow_id, pb.EventType.Name(each.event.type).removeprefix("EVENT_TYPE_"))
-        for each in responses
+        (each.workflow_id, pb.EventType.Name(each.type).removeprefix("EVENT_TYPE_"))
+        for each in found
     ]
 
 
@@ -60,7 +63,7 @@ def test_a_watch_shows_what_was_recorded_and_then_what_is_recorded(
         client.increment(after, "j-1")
         seen = events(call, 2)
     assert told(seen) == [(after, "CREATED"), (after, "FAILURE_INCREMENTED")]
-    assert seen[0].place.position == seen[0].event.position < seen[1].event.position
+    assert seen[0].position < seen[1].position
 
 
 def test_a_watch_of_what_comes_begins_with_its_place(
@@ -69,7 +72,7 @@ def test_a_watch_of_what_comes_begins_with_its_place(
     client.created(user)
     with watching(service, after=-1, filter={"user_id": user}) as call:
         first = next(call)
-        assert not first.HasField("event")
+        assert not first.events
         assert first.place.position >= 1
         new = client.created(user)
         assert told(events(call, 1)) == [(new, "CREATED")]
@@ -82,10 +85,13 @@ def test_a_watch_is_resumed_at_any_process_after_any_response(
     ids = [client.created(user) for _ in range(6)]
     one, other, _ = services
     with watching(one, after=0, filter={"user_id": user}) as call:
-        last = events(call, 3)[-1]
+        last = next(each for each in call if each.events)
+    seen = [each.workflow_id for each in last.events]
+    ids += [client.created(user) for _ in range(3)]
     place: dict[str, Any] = {"cursor": last.cursor} if way == "cursor" else {}
-    with watching(other, after=last.event.position, filter={"user_id": user}, **place) as call:
-        assert [each.event.workflow_id for each in events(call, 3)] == ids[3:]
+    with watching(other, after=last.events[-1].position, filter={"user_id": user}, **place) as call:
+        rest = events(call, len(ids) - len(seen))
+    assert [*seen, *(each.workflow_id for each in rest)] == ids
 
 
 def test_filters_combine(service: Service, client: Client, user: str, other_user: str) -> None:
@@ -100,7 +106,7 @@ def test_filters_combine(service: Service, client: Client, user: str, other_user
         assert told(events(call, 2)) == [(mine, "CREATED"), (mine, "TERMINATED")]
     with watching(service, filter={"user_id": other_user, "workflow_id": mine}) as call:
         first = next(call)
-        assert not first.HasField("event"), "a workflow of another user is not shown"
+        assert not first.events, "a workflow of another user is not shown"
 
 
 def test_an_event_is_shown_as_a_history_shows_it(
@@ -112,7 +118,7 @@ def test_an_event_is_shown_as_a_history_shows_it(
     asked = pb.GetWorkflowHistoryRequest(id=workflow_id, order=pb.ORDER_OLDEST_FIRST)
     history = list(stub.GetWorkflowHistory(asked, timeout=SOON).events)
     with watching(service, filter={"workflow_id": workflow_id}) as call:
-        assert [each.event for each in events(call, 3)] == history
+        assert events(call, 3) == history
     search = pb.SearchEventsRequest(
         filter=pb.EventFilter(workflow_id=workflow_id), order=pb.ORDER_OLDEST_FIRST
     )
@@ -148,7 +154,7 @@ def test_a_watch_that_cannot_be_is_refused(
 def test_a_cursor_belongs_to_its_filter(service: Service, client: Client, user: str) -> None:
     client.created(user)
     with watching(service, filter={"user_id": user}) as call:
-        cursor = events(call, 1)[0].cursor
+        cursor = next(each for each in call if each.events).cursor
     with (
         watching(service, cursor=cursor) as call,
         pytest.raises(grpc.RpcError, match="does not belong to this watch"),

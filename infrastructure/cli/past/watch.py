@@ -23,7 +23,6 @@ _GIVE_UP_AFTER = 60.0  # seconds without a response, after which a broken watch 
 After = Annotated[
     int, typer.Option(min=-1, help="Begin after this position; 0 is the beginning, -1 the end.")
 ]
-Cursor = Annotated[str, typer.Option(help="Go on where a watch with the same filter ended.")]
 Count = Annotated[int | None, typer.Option(min=1, help="End after so many events.")]
 
 
@@ -32,7 +31,6 @@ def watch(
     workflow: Workflow = "",
     types: Types = None,
     after: After = -1,
-    cursor: Cursor = "",
     count: Count = None,
     utc: Utc = False,
     token: Token = "",
@@ -52,30 +50,29 @@ def watch(
       workflows watch --after 0 --count 100 --json
     """
     wanted = pb.EventFilter(user_id=user, workflow_id=workflow, types=types_of(types))
-    asked = pb.WatchEventsRequest(cursor=cursor, after=after, filter=wanted)
+    asked = pb.WatchEventsRequest(after=after, filter=wanted)
     out = console()
-    shown = 0
+    shown, last = 0, after
     try:
         with historian(target, ca) as service:
-            for response in _events(service, asked, token):
+            for event in _events(service, asked, token):
                 if as_json:
-                    print_line_of_json(plain(response))
+                    print_line_of_json(plain(event))
                 else:
-                    for line in timeline([response.event], utc=utc, of_one=False):
+                    for line in timeline([event], utc=utc, of_one=False):
                         out.print(line)
-                shown += 1
+                shown, last = shown + 1, event.position
                 if shown == count:
                     return
     except KeyboardInterrupt:
-        if asked.cursor:
-            typer.echo(f"to go on, with the same options: --cursor {asked.cursor}", err=True)
+        typer.echo(f"to go on, with the same options: --after {last}", err=True)
         raise
 
 
 def _events(
     service: "WorkflowHistoryServiceStub", asked: pb.WatchEventsRequest, token: str
-) -> Iterator[pb.WatchEventsResponse]:
-    """The responses with an event; a watch that breaks off is resumed."""
+) -> Iterator[pb.Event]:
+    """The events; a watch that breaks off is resumed."""
     import grpc  # noqa: PLC0415 - a wrong command line is refused without waiting for it
 
     from infrastructure.client.channel import has_code  # noqa: PLC0415 - as above
@@ -86,8 +83,7 @@ def _events(
         try:
             for response in service.WatchEvents(asked, metadata=bearer(token)):
                 heard = time.monotonic()
-                if response.HasField("event"):
-                    yield response
+                yield from response.events
                 asked.cursor = response.cursor  # What was shown, is not shown again.
         except grpc.RpcError as ended:
             lasting = heard is None or time.monotonic() > heard + _GIVE_UP_AFTER
