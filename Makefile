@@ -11,7 +11,7 @@ PROTOC = PYTHONPATH=$(VENV)/generator $(BIN)/python -m grpc_tools.protoc
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 
-.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e abuse environments restarts fast pythons bench scale verification lock dist audit go-stubs clean
+.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e abuse watches environments restarts fast pythons bench scale verification lock dist audit go-stubs clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -58,6 +58,9 @@ pythons: ## Runs the fast tests on every supported Python that is on this machin
 
 abuse: $(VENV)/.dev ## Attacks the service for longer than `make test` does, and judges its speed meanwhile.
 	@ABUSE_SECONDS=$(or $(ABUSE_SECONDS),20) $(BIN)/python -m pytest tests/abuse
+
+watches: $(VENV)/.dev ## Four writers at full load for a minute, and watchers that must see every event once; WATCH_SECONDS=...
+	@WATCH_SECONDS=$(or $(WATCH_SECONDS),60) $(BIN)/python -m pytest -s -k watcher_sees tests/faults/test_watches.py
 
 e2e: $(VENV)/.dev ## Runs the end-to-end tests; WORKFLOWS_WIRE=handled on the other body of the wire.
 	@$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile tests/e2e
