@@ -12,6 +12,7 @@ from workflows_testing import strategies
 from application.draft import Done, Outcome, Submission
 from application.handler import CommandHandler
 from application.ports import (
+    Feed,
     NewEvent,
     Origin,
 )
@@ -138,6 +139,22 @@ def test_events_keep_who_asked_and_under_which_key(
         (ORIGIN, "key"),
         (other, ""),
         (ORIGIN, ""),
+    ]
+
+
+def test_every_answer_says_what_its_position_counts_in(
+    handler: CommandHandler, memory: MemoryEventStore
+) -> None:
+    memory.current_feed = Feed(epoch=7)
+    handle(handler, create(idempotency_key="key"))
+    recorded, repeated, unchanged = handle(
+        handler, create(id=OTHER_ID), create(id=THIRD_ID, idempotency_key="key"), reset_failures()
+    )
+    answers = [a for a in (recorded, repeated, unchanged) if isinstance(a, Done)]
+    assert [(a.feed, a.replayed) for a in answers] == [
+        (Feed(epoch=7), False),
+        (Feed(epoch=7), True),
+        (Feed(epoch=7), False),
     ]
 
 

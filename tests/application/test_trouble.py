@@ -197,6 +197,7 @@ def test_a_damaged_stream_is_looked_for_once_and_then_known(
     watched.loads.clear()
     known, other = handle(handler, increment(), increment(id=OTHER_ID))
     assert isinstance(known, KnownDamage)
+    assert ID in str(known)
     assert isinstance(other, Done)
     assert watched.loads == [{OTHER_ID}]
 

@@ -225,6 +225,8 @@ def test_a_row_of_the_error_map(
     assert [_LATER if is_later(each) else each for each in others] == expected
     assert (text == str(error)) is own_text
     assert text.endswith((".", "empty"))
+    if isinstance(error, troubles.StoreUnavailable):
+        assert text.endswith("Try again.") is error.retry
 
 
 def test_every_error_of_the_house_has_a_row_that_is_asserted() -> None:

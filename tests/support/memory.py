@@ -6,6 +6,7 @@ from hashlib import sha256
 
 from application.ports import (
     FORGOTTEN,
+    NO_FEED,
     Change,
     EventStore,
     Feed,
@@ -25,12 +26,8 @@ class MemoryEventStore:
     def __init__(self) -> None:
         self.feed: list[tuple[str, NewEvent]] = []
         self.ledger: dict[LedgerKey, LedgerEntry] = {}
+        self.current_feed = NO_FEED
         self._streams: dict[str, Stream] = {}
-
-    @property
-    def current_feed(self) -> Feed:
-        """See EventStore.current_feed."""
-        return Feed(0)
 
     def load(self, ids: Collection[str], keys: Collection[LedgerKey]) -> Loaded:
         """See EventStore.load."""
