@@ -20,8 +20,7 @@ from application.receipts import (
     parse_receipt,
     receipt_text,
 )
-from domain import fields
-from domain.fields import refuse_invalid
+from domain.fields import refuse_invalid, required_text
 
 MAX_REASON = 1000  # characters
 MAX_LEGAL_BASIS = 255  # characters
@@ -62,7 +61,7 @@ class EraseUser(NamedTuple):
     def check(self) -> None:
         """Raises InvalidFields."""
         refuse_invalid(
-            ("user_id", fields.required_text(self.user_id)),
+            ("user_id", required_text(self.user_id)),
             ("reason", bounded(self.reason, MAX_REASON)),
             ("legal_basis", bounded(self.legal_basis, MAX_LEGAL_BASIS)),
         )
@@ -78,7 +77,7 @@ class HoldUser(NamedTuple):
     def check(self) -> None:
         """Raises InvalidFields."""
         refuse_invalid(
-            ("user_id", fields.required_text(self.user_id)),
+            ("user_id", required_text(self.user_id)),
             ("reason", bounded(self.reason, MAX_REASON)),
         )
 

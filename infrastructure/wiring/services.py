@@ -11,7 +11,8 @@ from infrastructure.rpc.load import loads
 from infrastructure.rpc.method import Surroundings
 from infrastructure.rpc.recording import Recording
 from infrastructure.rpc.served import Served
-from infrastructure.rpc.stream import Source, guarded_streams
+from infrastructure.rpc.stream import Source
+from infrastructure.rpc.stream_guard import guarded_streams
 from infrastructure.rpc.workflows import methods as workflows
 from infrastructure.wire.calls import Method, StreamMethod
 from infrastructure.wiring.lanes import Lanes, entrances

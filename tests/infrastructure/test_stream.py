@@ -17,7 +17,8 @@ from infrastructure.rpc.guard import Guard
 from infrastructure.rpc.identification import Found
 from infrastructure.rpc.method import ServiceTable, StreamRow, Surroundings
 from infrastructure.rpc.pumps import Pumps
-from infrastructure.rpc.stream import Source, StreamReply, guarded_streams
+from infrastructure.rpc.stream import Source, StreamReply
+from infrastructure.rpc.stream_guard import guarded_streams
 from infrastructure.telemetry.observer import EndedCall, InertObserver
 from infrastructure.wire.calls import Call, Stream
 from tests.support.waiting import until
