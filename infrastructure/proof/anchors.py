@@ -1,6 +1,7 @@
 """Checkpoints that the log must lead to: those of witnesses, and the one that was verified last."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from application.verification.findings import Finding, Kind
@@ -15,20 +16,47 @@ class _Anchor(NamedTuple):
     seen_by: str
 
 
-def against_anchors(log: KeptLog, signed: SignedCheckpoint) -> Iterator[Finding]:
-    """How the log contradicts what others have seen of it."""
-    try:
-        cosigned = log.cosigned()
-        anchors = [_Anchor(*_size_and_root(each), _cosigners(log, each)) for each in cosigned]
-        met = [each for each in [*cosigned, signed] if log.policy.met_by(each.note)]
-    except (LogRefused, NoteRefused) as refused:
-        yield Finding(Kind.DAMAGED_LOG, 0, str(refused))
-        return
-    if (before := log.verified()) is not None:
-        anchors.append(_Anchor(*_size_and_root(before), "the last verification saw"))
-    yield from _contradictions(log, signed.checkpoint.size, sorted(anchors))
-    if not met:
-        yield Finding(Kind.NOT_COSIGNED, 0, "no checkpoint is cosigned as the policy asks")
+@dataclass(frozen=True, slots=True)
+class Anchors:
+    """What others have seen of a log. They must be read before the log's newest checkpoint.
+
+    Otherwise a witness that cosigns in between would have seen more than the log seems to have.
+    """
+
+    cosigned: Sequence[SignedCheckpoint]
+    verified: SignedCheckpoint | None
+
+    @classmethod
+    def of(cls, log: KeptLog) -> "Anchors":
+        """The anchors of a log. Raises LogRefused."""
+        verified = log.verified()
+        try:
+            return cls(log.cosigned(), verified)
+        except NoteRefused as refused:
+            raise LogRefused(str(refused)) from refused
+
+    def contradictions(self, log: KeptLog, signed: SignedCheckpoint) -> Iterator[Finding]:
+        """How the log, whose newest checkpoint is `signed`, does not lead to them.
+
+        Also whether none is cosigned as the policy asks.
+        """
+        try:
+            met = [each for each in [*self.cosigned, signed] if log.policy.met_by(each.note)]
+            anchors = sorted(self._anchors(log))
+        except NoteRefused as refused:
+            yield Finding(Kind.DAMAGED_LOG, 0, str(refused))
+            return
+        yield from _contradictions(log, signed.checkpoint.size, anchors)
+        if not met:
+            yield Finding(Kind.NOT_COSIGNED, 0, "no checkpoint is cosigned as the policy asks")
+
+    def _anchors(self, log: KeptLog) -> Iterator[_Anchor]:
+        for each in self.cosigned:
+            names = ", ".join(log.policy.cosigners(each.note))
+            yield _Anchor(each.checkpoint.size, each.checkpoint.root, f"{names} cosigned")
+        if self.verified is not None:
+            checkpoint = self.verified.checkpoint
+            yield _Anchor(checkpoint.size, checkpoint.root, "the last verification saw")
 
 
 def _contradictions(log: KeptLog, last: int, anchors: Sequence[_Anchor]) -> Iterator[Finding]:
@@ -58,11 +86,3 @@ def _leads_to(log: KeptLog, size: int, root: bytes) -> bool:
         return tiles.root() == root or tiles.root_of_leaves() == root
     except LogRefused:  # Damaged tiles are named where all of them are read.
         return True
-
-
-def _size_and_root(signed: SignedCheckpoint) -> tuple[int, bytes]:
-    return signed.checkpoint.size, signed.checkpoint.root
-
-
-def _cosigners(log: KeptLog, signed: SignedCheckpoint) -> str:
-    return f"{', '.join(log.policy.cosigners(signed.note))} cosigned"
