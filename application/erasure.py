@@ -50,6 +50,10 @@ class NotHeld(Exception):
     """A hold cannot be released, because there is none."""
 
 
+class ErasesElsewhere(Exception):
+    """This process keeps no receipts, so it erases nobody: another one of this service does."""
+
+
 class EraseUser(NamedTuple):
     """Asks for a user to be erased, or only for what that would take away."""
 
@@ -129,7 +133,7 @@ class Receipts(Protocol):
     """The receipts outside the database: a restore does not take them back."""
 
     def keep(self, receipt_id: str, receipt: str) -> None:
-        """Stores a receipt durably."""
+        """Stores a receipt durably. Raises ReceiptRefused if it cannot."""
         ...
 
     def kept(self) -> Iterator[tuple[str, str]]:
@@ -157,14 +161,25 @@ class Receipts(Protocol):
 class Erasures:
     """Erases users, and finishes what was interrupted or restored."""
 
-    def __init__(self, store: ErasureStore, receipts: Receipts, sign: Callable[[str], str]) -> None:
-        """`sign` makes a signed note of a text."""
+    def __init__(
+        self,
+        store: ErasureStore,
+        receipts: Receipts,
+        sign: Callable[[str], str],
+        *,
+        erases: bool = True,
+    ) -> None:
+        """`sign` makes a signed note of a text.
+
+        `erases` is false in a process that has no place for receipts: it only counts.
+        """
         self._store = store
+        self._erases = erases
         self._receipts = receipts
         self._sign = sign
 
     def erase(self, asked: EraseUser, actor: str) -> Erasure:
-        """Erases a user. Raises InvalidFields, UserHeld or StoreUnavailable.
+        """Erases a user. Raises InvalidFields, ErasesElsewhere, UserHeld or StoreUnavailable.
 
         If nothing is found, the erasure has no id. An erasure of this user that was interrupted is
         finished, as it was asked for then.
@@ -172,16 +187,20 @@ class Erasures:
         asked.check()
         if asked.validate_only:
             return self._store.count(asked.user_id)
+        if not self._erases:
+            raise ErasesElsewhere
         return self._finish(self._store.begin(str(uuid4()), asked, actor))
 
     def resume(self) -> int:
         """Makes the database forget what it must have forgotten; returns how many erasures it did.
 
-        Call it before anything is served. Erasures of receipts that the database lacks, because it
-        was restored, are done again; those that were interrupted are finished. Raises
-        ReceiptRefused, as it does if receipts are missing that the log of receipts covers, or
-        StoreUnavailable.
+        Call it before anything is served; a process that does not erase does nothing. Erasures of
+        receipts that the database lacks, because it was restored, are done again; those that were
+        interrupted are finished. Raises ReceiptRefused, as it does if receipts are missing that
+        the log of receipts covers, or StoreUnavailable.
         """
+        if not self._erases:
+            return 0
         kept = dict(self._receipts.kept())
         stored = {each.id: each.note for each in self._store.receipts()}
         known = len(kept.keys() | stored.keys())

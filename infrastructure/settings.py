@@ -46,7 +46,9 @@ class Settings(LimitSettings, DoorSettings):
     ] = True
     followers: Annotated[
         bool,
-        Field(description="whether this process may run the followers of the feed"),
+        Field(
+            description="whether this process may run the followers of the feed, and erase users"
+        ),
     ] = True
     terminate_at_threshold: Annotated[
         bool, Field(description="whether a workflow ends when its failures reach their maximum")

@@ -31,8 +31,15 @@ class FolderReceipts:
 
     def keep(self, receipt_id: str, receipt: str) -> None:
         """See Receipts.keep."""
-        replace_file(self._folder / receipt_id, receipt.encode())
-        sync_folders([self._folder])
+        try:
+            replace_file(self._folder / receipt_id, receipt.encode())
+            sync_folders([self._folder])
+        except OSError as refused:
+            raise ReceiptRefused(
+                f"Receipts of erasures cannot be kept in {self._folder}: {refused.strerror}. Let"
+                " the service write there, name a folder by --log-dir, or start it with"
+                " --no-followers: then it erases nobody"
+            ) from refused
 
     def kept(self) -> Iterator[tuple[str, str]]:
         """See Receipts.kept."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from application.access import NotPermitted, Unauthenticated
-from application.erasure import NotHeld, UserHeld
+from application.erasure import ErasesElsewhere, NotHeld, UserHeld
 from application.exports import MOST_EVENTS, PackTooLarge
 from application.handler import Contended
 from application.history.proofs import NotProvable
@@ -130,6 +130,12 @@ RULES: dict[type[BaseException], Callable[[Any], Refusal]] = {
     UserHeld: lambda held: details.of_user("USER_HELD", str(held)),
     NotHeld: lambda _: details.of_user(
         "USER_NOT_HELD", "This user is not held, so nothing was released."
+    ),
+    ErasesElsewhere: _always(
+        Code.FAILED_PRECONDITION,
+        "ERASES_ELSEWHERE",
+        "This server keeps no receipts, so it erases nobody. Ask the one that runs the followers.",
+        retry=False,
     ),
     Contended: _always(
         Code.ABORTED,

@@ -127,7 +127,9 @@ def opened_store(
         writing = session(keeps_plans=True)
         events = PostgresEventStore(writing, log, now, horizon, observer)
         receipts = receipts_of(settings)
-        erasures = Erasures(PostgresErasures(database), receipts, receipts.sign)
+        erasures = Erasures(
+            PostgresErasures(database), receipts, receipts.sign, erases=settings.followers
+        )
         erasures.resume()  # A restored database forgets again before anything is served.
         yield Store(
             CommandHandler(events, digests, damaged=Damaged(PostgresMarks(writing), reports)),

@@ -12,7 +12,7 @@ from workflows.admin_pb2_grpc import WorkflowAdminServiceStub
 from infrastructure.cli.past.asking import plain
 from tests.support.command_line import answer, one_line, refusal, workflows
 from tests.support.database import value
-from tests.support.service import Service
+from tests.support.service import NotStarted, Service
 
 USER = ("--user", "alice", "--reason", "request 7")
 BASIS = ("--legal-basis", "GDPR Art. 17(1)(a)")
@@ -94,3 +94,22 @@ def test_erasures_are_listed_page_by_page_each_with_its_proof(service: Service) 
     assert "No erasure has the receipt" in refusal(
         "erasures", service.client.created("dora"), *where
     )
+
+
+def test_a_server_without_followers_erases_nobody_and_needs_no_folder(
+    service: Service, database: str, tmp_path: Path
+) -> None:
+    service.client.created("alice")
+    service.client.created("bob")
+    erased(service, "bob")
+    occupied = tmp_path / "occupied"
+    occupied.write_text("no folder can be made here")
+    nowhere = ("--database-url", database, "--data-dir", str(occupied))
+    with Service(*nowhere, "--no-followers") as replica:
+        refused = workflows("erase", *USER, *BASIS, "--target", replica.address)
+        assert "ERASES_ELSEWHERE" in refused.output
+        counted = ("erase", *USER, *BASIS, "--validate-only", "--target", replica.address, "--json")
+        assert answer(*counted)["workflows"] == 1
+        assert len(replica.client.walk("alice")) == 1
+    with Service(*nowhere) as other, pytest.raises(NotStarted, match="cannot be kept in"):
+        assert other.announced

@@ -149,6 +149,7 @@ ROWS: list[Row] = [
             (erasure.NotHeld(), "USER_NOT_HELD"),
         )
     ),
+    (erasure.ErasesElsewhere(), Code.FAILED_PRECONDITION, "ERASES_ELSEWHERE", [], False),
     (
         proofs.NotProvable("No log."),
         Code.FAILED_PRECONDITION,
