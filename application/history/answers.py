@@ -158,7 +158,7 @@ class Histories:
         workflow_id, user_id = asked.asked.id, asked.asked.user_id
         last = record.last_version(workflow_id)
         if last and user_id and _owner(record, workflow_id) != user_id:
-            last = 0  # Another's workflow is to this user as one that does not exist.
+            last = 0  # A user is told of another's workflow that it does not exist.
         version, place = version_of(record, workflow_id, last, asked.moment)
         submission = Submission(asked.asked, asked.origin)
         return what_if(record, submission, version.version, place, self._digests)

@@ -51,7 +51,7 @@ def entries(record: Record, events: Sequence[RecordedEvent]) -> list[Entry]:
     Raises StoredDataDamaged.
     """
     ordered = sorted(events, key=_version)
-    # The state before an event is at hand if the event before it is here too.
+    # The state before an event is known if the event before it is in this batch too.
     follows = [False, *(_follow(before, event) for before, event in pairwise(ordered))]
     firsts = [event for event, known in zip(ordered, follows, strict=True) if not known]
     before_firsts = states(record, [_before(event) for event in firsts])

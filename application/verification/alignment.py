@@ -165,7 +165,7 @@ def moved(stored: Leaf, signed: Leaf) -> Finding:
 
 
 def removed(signed: Leaf) -> Finding:
-    """The finding that an event is gone, and that those after it moved up."""
+    """The finding that an event is missing, and that those after it moved up."""
     return _at(Kind.REMOVED_EVENT, signed, "this event is missing; those after it moved up")
 
 

@@ -21,7 +21,7 @@ class Kind(StrEnum):
     CHANGED_CONTENT = "CHANGED_CONTENT"
     """Content or salt of an event do not fit the digest in its stored bytes."""
     LOST_CONTENT = "LOST_CONTENT"
-    """The content of events is gone, and no erasure took it away."""
+    """The content of events is missing, and no erasure removed it."""
     REWRITTEN_CHAIN = "REWRITTEN_CHAIN"
     """Events of a workflow were changed, and those after them chained to them anew."""
     BROKEN_CHAIN = "BROKEN_CHAIN"

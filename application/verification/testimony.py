@@ -84,7 +84,7 @@ class Testimony:
         return self._digests.get(identity)
 
     def signed_as(self, identity: Identity) -> Identity | None:
-        """The place in its workflow for which an event was signed; None if it never was."""
+        """The place in its workflow for which an event was signed; None if it was not signed."""
         return None if identity in self._strange else self._signed_as.get(identity, identity)
 
     def holes(self, after: int, before: int) -> int:

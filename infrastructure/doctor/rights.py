@@ -1,4 +1,4 @@
-"""The rights of the role that serves, held against those that roles.sql gives."""
+"""Compares the rights of the role that serves with those that roles.sql gives."""
 
 import re
 from collections.abc import Iterator, Sequence

@@ -22,7 +22,7 @@ _WRITE = """
     LOCK TABLE workflow_events, workflows, command_ledger IN ROW EXCLUSIVE MODE;
     UPDATE readiness_probe SET probed_at = now()
 """
-# The comment tells operators, and whoever reads the line, that nothing is appended.
+# The comment tells a reader of the database's log that nothing is appended.
 _APPEND_NOTHING = f"/* readiness */ {APPEND}"
 _NOTHING = (None, None, b"", None, None, None)
 _NOBODY = str(UUID(int=0))

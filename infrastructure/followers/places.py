@@ -11,7 +11,7 @@ from application.ports import Feed, FeedEnd
 LOCKS = 5005202
 """The class of the advisory locks; the lock of a follower is the hash of its name in it."""
 
-# The server notices within seconds that the machine of a holder is away, and gives the lock back.
+# If the machine of a holder is lost, the server notices within seconds and frees the lock.
 _GREETING = """
     SET synchronous_commit = off;
     SET tcp_keepalives_idle = 2;

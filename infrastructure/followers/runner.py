@@ -126,7 +126,7 @@ class Runner:
             move(connection, follower.name, place, batch.position)
             return batch
         with connection.transaction():
-            # First of all: who erases events waits for this lock, and then finds all that is here.
+            # Taken first: an erasure waits for this lock, and then finds all that was written here.
             if place_of(connection, follower.name) != place:
                 raise PlaceMoved(f"follower {follower.name} was moved from {place.position}")
             batch = self._read(connection, place)
@@ -174,7 +174,7 @@ class Runner:
             unexpected = not isinstance(fault, _EXPECTED)
             why: dict[str, Any] = {"exc_info": fault} if unexpected else {}
             _log.warning("follower failed", follower=self._follower.name, why=what, **why)
-        # If the database is away, it cannot be told; if it is there, operators read it there.
+        # If the database can be reached, operators read there what failed.
         with suppress(Error, StoreUnavailable):
             connection = self._session.connection()
             if connection is self._held:

@@ -5,7 +5,7 @@
 --     psql "$OWNERS_DATABASE_URL" -f infrastructure/postgres/roles.sql
 --     psql "$OWNERS_DATABASE_URL" -c "CREATE ROLE app LOGIN PASSWORD '...' IN ROLE workflows_service"
 --
--- Whoever forgets an event, begins an epoch or migrates does it as the owner.
+-- Forgetting events, beginning an epoch and migrating are done as the owner.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'workflows_service') THEN

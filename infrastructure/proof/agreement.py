@@ -1,4 +1,4 @@
-"""Streams, rows and ledger held against each other; what follows from known damage is left out."""
+"""Compares streams, rows and ledger with each other; what follows from known damage is left out."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -96,7 +96,7 @@ class Agreement:
     def _is_signed(self, claim: Claim) -> bool:
         """Whether the log has this event where a row or an entry says that it stands.
 
-        Where no log tells, an event at a missing position is believed to have been there.
+        Without a log, an event at a missing position is taken to have been there.
         """
         if claim.position > self._size or self._log is None:
             return self._testimony.is_hole(claim.position)

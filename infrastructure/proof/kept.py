@@ -19,7 +19,7 @@ _BUNDLES = 64  # that are kept in memory
 
 
 class KeptLog:
-    """The log of an epoch. Raises LogRefused where its files contradict each other."""
+    """The log of an epoch. Raises LogRefused if its files contradict each other."""
 
     def __init__(self, folder: Path, policy: Policy) -> None:
         self.folder = folder

@@ -64,7 +64,7 @@ def logs_of(settings: Settings) -> Logs | None:
     """The logs of an installation; None if it keeps none.
 
     An embedded database has them beside it. Another database may be served by several machines, so
-    there they are only where a folder was named.
+    there they are only if a folder was named.
     """
     if settings.log_dir is not None:
         return Logs(settings.log_dir)

@@ -1,4 +1,4 @@
-"""The stored events held against the tree that the log has signed: hashed again, leaf by leaf."""
+"""Compares the stored events with the tree that the log has signed: each is hashed again."""
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256

@@ -1,6 +1,6 @@
-"""The leaves that a log has signed, read from its files; and where these contradict each other.
+"""The leaves that a log has signed, read from its files; and what in these contradicts the rest.
 
-Tiles hold hashes of leaves, entry bundles hold the leaves. Where a bundle does not lead to its
+Tiles hold hashes of leaves, entry bundles hold the leaves. If a bundle does not lead to its
 tile, each leaf is taken from the bundle or from the stored events, whichever has the hash.
 """
 
@@ -27,7 +27,7 @@ class TrustedLeaves:
         self.findings: list[Finding] = []
 
     def leaves(self, begin: int) -> Iterator[Leaf]:
-        """All leaves from the tile `begin` on. Raises LogRefused where a file is missing."""
+        """All leaves from the tile `begin` on. Raises LogRefused if a file is missing."""
         for number in range(begin, -(-self._tiles.size // WIDTH)):
             yield from self._tile(number)
 

@@ -80,7 +80,7 @@ class Health:
 
     @property
     def obstacle(self) -> str:
-        """Why the service is not ready, in words for whoever asks; empty if it is."""
+        """Why the service is not ready, in words for the client that asks; empty if it is."""
         return self._obstacle
 
     def _set(self, status: int, but: Sequence[str] = ()) -> None:
@@ -155,7 +155,7 @@ class _Watcher:
 class Obstacle:
     """What keeps the service from its work; `lasting` if an operator must act.
 
-    `why` is for operators only; `sentence` is for whoever asks whether the service is ready.
+    `why` is for operators only; `sentence` is for clients that ask whether the service is ready.
     """
 
     why: str

@@ -2,7 +2,7 @@
 
 Nothing of an event passes through the service, whose interpreter serves calls meanwhile: that costs
 a creation 1 µs of it, where decoding it costs 25. So the names of the stored fields stand here too:
-whoever gives a shape another name for an owner or a job adds it here.
+a shape with another name for an owner or a job needs a change here.
 """
 
 # A creation tells its owner; any other event has that of its workflow. An event of a workflow whose

@@ -2,7 +2,7 @@
 
 Several filters may exclude each other, and no planner knows that. So the filter that fewest events
 can meet chooses the index; the entries on it are walked in the order of the pages, and the other
-filters are held against each. After WALKED entries a page ends early, with a cursor.
+filters are applied to each. After WALKED entries a page ends early, with a cursor.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

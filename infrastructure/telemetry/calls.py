@@ -81,7 +81,7 @@ class CallLog(InertObserver):
 
 
 def as_json(ended: Ended) -> str:
-    """A call as a line for machines. Put together from pieces: it is made for every call."""
+    """A call as a line for machines. Joined by hand, not encoded: it is made for every call."""
     at, method, code, seconds, caller, origin, metadata = ended
     request_id, trace_id = _ids(origin, metadata)
     second = int(at)

@@ -113,6 +113,6 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def remove_folders(folders: Iterable[Path]) -> None:
-    """Removes folders with all that is in them; those that are gone already are passed over."""
+    """Removes folders with all that is in them; missing ones are passed over."""
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)

@@ -88,7 +88,7 @@ class TileLog:
     def _tidy(self) -> None:
         """Removes partial tiles whose full tile stands, one checkpoint later than it could.
 
-        Whoever reads with the checkpoint before finds them still.
+        So a reader that has the checkpoint before still finds them.
         """
         remove_folders(self._superseded)
         self._superseded, self._filled = self._filled, []

@@ -37,7 +37,7 @@ class Core(Protocol):
         ...
 
     def await_end(self, call: Any, ended: Tag) -> None:
-        """Waits for the end of the call, whoever ends it."""
+        """Waits for the end of the call, by the client or by the service."""
         ...
 
     def await_message(self, call: Any, received: Tag) -> None:

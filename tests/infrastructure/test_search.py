@@ -161,7 +161,7 @@ def subject(database: str) -> Iterator[Subject]:
 
 
 def matching(store: OpenStore, criteria: Criteria) -> Sequence[Version]:
-    """What must be found, oldest first: each event is held against each criterion."""
+    """What must be found, oldest first: each event is compared with each criterion."""
     found: list[tuple[int, Version]] = []
     for workflow_id in IDS:
         state: Workflow | None = None

@@ -2,7 +2,7 @@
 
 life        a state machine for a pair of functions, decide and evolve
 strategies  commands and events as Hypothesis strategies
-machine     a state machine for a running service, held against `model`
+machine     a state machine for a running service, compared with `model`
 client      a client with decoded errors
 recording   the same client, which records every call into a history
 workload    clients at work, drawn from a seed
