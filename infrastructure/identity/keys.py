@@ -1,6 +1,7 @@
 """The public keys that tokens are verified with: a PEM or JWKS file, read again when it changes."""
 
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
 LEAST_RSA_BITS = 2048
+_RSA = ("RSA", None)
+_KINDS: Mapping[tuple[Any, Any], Sequence[str]] = {
+    _RSA: ("RS256",),
+    ("EC", "P-256"): ("ES256",),
+    ("OKP", "Ed25519"): ("Ed25519", "EdDSA"),
+}
+"""The algorithms of each kind of key (kty and crv) that is accepted."""
 
 Key = RSAKey | ECKey | OKPKey
 _log = structlog.get_logger()
@@ -82,8 +90,8 @@ class KeyFile:
 def algorithms_of(key: Key) -> Sequence[str]:
     """The signature algorithms that a key may be used with."""
     if isinstance(key, RSAKey):
-        return ("RS256",)
-    return ("ES256",) if isinstance(key, ECKey) else ("Ed25519", "EdDSA")
+        return _KINDS[_RSA]
+    return _KINDS["EC", "P-256"] if isinstance(key, ECKey) else _KINDS["OKP", "Ed25519"]
 
 
 def read_keys(path: Path) -> Sequence[tuple[str, Key]]:
@@ -133,14 +141,14 @@ def _jwks(path: Path, text: bytes) -> Sequence[tuple[str, Key]]:
 def _jwk(data: Mapping[str, Any]) -> tuple[str, Key] | None:
     """A key of a JWKS with its id, or None if it cannot verify tokens of ours."""
     kid = str(data.get("kid", ""))
-    reason = _unusable(data)
-    if not reason:
-        try:
+    try:
+        reason = _unusable(data)
+        if not reason:
             key = import_key(_public(data))
             if isinstance(key, RSAKey | ECKey | OKPKey):
                 return kid, key
-        except (JoseError, ValueError) as refused:
-            reason = type(refused).__name__
+    except (JoseError, ValueError) as refused:
+        reason = type(refused).__name__
     _log.warning("key skipped", kid=kid, reason=reason)
     return None
 
@@ -148,13 +156,22 @@ def _jwk(data: Mapping[str, Any]) -> tuple[str, Key] | None:
 def _unusable(data: Mapping[str, Any]) -> str:
     """Why a JWK is skipped before it is read; empty if it is not."""
     kind = (data.get("kty"), data.get("crv"))
-    if kind not in (("RSA", None), ("EC", "P-256"), ("OKP", "Ed25519")):
+    algorithms = _KINDS.get(kind)
+    if algorithms is None:
         return f"unknown kind {kind[0]} {kind[1] or ''}".strip()
-    if data.get("use", "sig") != "sig":
+    if data.get("alg", algorithms[0]) not in algorithms:
+        return f"for the algorithm {data['alg']}"
+    if data.get("use", "sig") != "sig" or "verify" not in data.get("key_ops", ["verify"]):
         return "not for signatures"
-    if kind[0] == "RSA" and len(str(data.get("n", ""))) * 6 < LEAST_RSA_BITS:  # It is base64.
+    if kind == _RSA and _bits(str(data.get("n", ""))) < LEAST_RSA_BITS:
         return f"RSA below {LEAST_RSA_BITS} bits"
     return ""
+
+
+def _bits(number: str) -> int:
+    """The bits of a number in base64, without zeros in front. Raises ValueError."""
+    padded = number + "=" * (-len(number) % 4)
+    return int.from_bytes(urlsafe_b64decode(padded), "big").bit_length()
 
 
 def _public(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Bearer tokens: signed JSON Web Tokens, verified once and remembered until they expire."""
 
 import json
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
@@ -20,6 +21,9 @@ ALGORITHMS = ("Ed25519", "EdDSA", "ES256", "RS256")
 LEEWAY = 30  # seconds by which clocks may differ
 MAX_TOKEN_BYTES = 8 * 1024
 REMEMBERED = 10_000  # verified tokens
+_END_OF_TIME = 10**12  # seconds
+_MAX_NAME = 255  # characters
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class TokenRefused(Unauthenticated):
@@ -90,8 +94,10 @@ class Tokens:
         _one_of(claims, "iss", self._policy.issuers)
         _one_of(claims, "aud", self._policy.audiences)
         subject = claims.get("sub")
-        if not isinstance(subject, str) or not subject:
-            raise TokenRefused("the token has no sub; it must name who calls")
+        if not _is_name(subject):
+            raise TokenRefused(
+                "the token has no sub that names who calls: 1 to 255 characters, no control ones"
+            )
         word = claims.get(self._policy.role_claim)
         role = self._policy.roles.get(word) if isinstance(word, str) else None
         if role is None:
@@ -99,16 +105,10 @@ class Tokens:
                 f"the token's claim {self._policy.role_claim!r} gives no role;"
                 f" one of {', '.join(sorted(self._policy.roles))} is accepted"
             )
-        token_id = claims.get("jti")
-        return (
-            Caller(
-                claims["iss"],
-                subject,
-                frozenset({role}),
-                token_id if isinstance(token_id, str) else "",
-            ),
-            expires,
-        )
+        token_id = claims.get("jti", "")
+        if token_id != "" and not _is_name(token_id):
+            raise TokenRefused("the token's jti must be a text as sub is")
+        return Caller(claims["iss"], subject, frozenset({role}), token_id), expires
 
 
 class _Registry(jws.JWSRegistry):
@@ -170,4 +170,11 @@ def _one_of(claims: Mapping[str, Any], name: str, accepted: Collection[str]) -> 
 
 
 def _is_moment(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return 0 <= value < _END_OF_TIME  # JSON as Python reads it has NaN.
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    """Whether a value can be recorded as the name of somebody or something."""
+    return isinstance(value, str) and 0 < len(value) <= _MAX_NAME and not _CONTROL.search(value)

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc.jwk import ECKey, RSAKey
+from structlog.testing import capture_logs
 
 from application.access import Caller, Role
 from infrastructure.identity.keys import KeyFile, KeysUnusable
@@ -86,6 +87,8 @@ def test_a_token_that_is_not_genuine_is_refused_without_a_reason(
     [
         ({"exp": None}, "exp"),
         ({"exp": "soon"}, "exp"),
+        ({"exp": float("nan")}, "exp"),
+        ({"exp": 10**400}, "exp"),
         ({"exp": int(time.time()) - LEEWAY - 1}, "expired"),
         ({"nbf": int(time.time()) + LEEWAY + 60}, "not valid yet"),
         ({"iss": "https://other.example"}, "iss"),
@@ -94,6 +97,10 @@ def test_a_token_that_is_not_genuine_is_refused_without_a_reason(
         ({"aud": None}, "aud"),
         ({"sub": None}, "sub"),
         ({"sub": ""}, "sub"),
+        ({"sub": "al\x00ice"}, "sub"),
+        ({"sub": "a" * 256}, "sub"),
+        ({"jti": 7}, "jti"),
+        ({"jti": "t\n1"}, "jti"),
         ({"role": None}, "role"),
         ({"role": "root"}, "role"),
         ({"role": ["user"]}, "role"),
@@ -151,16 +158,49 @@ def test_a_pem_file_holds_one_key(file: Path) -> None:
     assert Tokens(KeyFile(file), POLICY).verify(token())
 
 
-def test_keys_of_unknown_kinds_are_skipped(file: Path) -> None:
-    listed = [{"kty": "AKP", "alg": "ML-DSA-44", "pub": "x"}, KEY.as_dict(private=False)]
-    file.write_text(json.dumps({"keys": listed}))
+RSA = RSAKey.generate_key(2048, {"kid": "one"})
 
-    assert Tokens(KeyFile(file), POLICY).verify(token())
+
+@pytest.mark.parametrize(
+    "differing",
+    [
+        {"kty": "AKP", "alg": "ML-DSA-44", "pub": "x"},
+        {"alg": "PS256"},
+        {"use": "enc"},
+        {"key_ops": ["encrypt"]},
+    ],
+    ids=["kind", "algorithm", "use", "operations"],
+)
+def test_keys_that_are_for_something_else_are_skipped_and_said(
+    file: Path, differing: dict[str, Any]
+) -> None:
+    other = {**RSA.as_dict(private=False), **differing}
+    file.write_text(json.dumps({"keys": [other, KEY.as_dict(private=False)]}))
+
+    with capture_logs() as said:
+        tokens = Tokens(KeyFile(file), POLICY)
+
+    assert [(entry["event"], entry["kid"]) for entry in said] == [("key skipped", "one")]
+    assert tokens.verify(token())
+    with pytest.raises(TokenRefused):
+        tokens.verify(token(key=RSA, algorithm="RS256"))
+
+
+def test_remembered_tokens_are_bounded_in_number(
+    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.identity.tokens.REMEMBERED", 2)
+    several = [token(claims(jti=f"t-{number}")) for number in range(3)]
+    for one in several:
+        tokens.verify(one)
+
+    assert [tokens.known(one) is not None for one in several] == [False, True, True]
 
 
 SMALL = generate_private_key(65537, 1024).public_key()  # noqa: S505 - small on purpose
 SMALL_PEM = SMALL.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-SMALL_JWK = {"kty": "RSA", "n": part(SMALL.public_numbers().n.to_bytes(128, "big")), "e": "AQAB"}
+# Zeros in front make it look longer than it is.
+SMALL_JWK = {"kty": "RSA", "n": part(SMALL.public_numbers().n.to_bytes(256, "big")), "e": "AQAB"}
 
 
 @pytest.mark.parametrize(
