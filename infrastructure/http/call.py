@@ -48,7 +48,7 @@ class HttpCall:
         self._outcome: asyncio.Future[Outcome] = self._loop.create_future()
         self._leave: Callable[[], object] | None = None
         self._timeout = timeout
-        self.metadata: Metadata = [pair for header in headers if (pair := _pair(*header))]
+        self.metadata = metadata_of(headers)
         self.deadline = time.monotonic() + timeout
         self.peer = connection.peer
         self.identities = connection.names
@@ -90,6 +90,11 @@ class HttpCall:
     def _settle(self, outcome: Outcome) -> None:
         if not self._outcome.done():
             self._outcome.set_result(outcome)
+
+
+def metadata_of(headers: Iterable[tuple[bytes, bytes]]) -> Metadata:
+    """The headers of a request as metadata."""
+    return [pair for header in headers if (pair := _pair(*header))]
 
 
 def header_pairs(metadata: Metadata) -> list[tuple[str, str]]:

@@ -99,6 +99,8 @@ def refused(outcome: Outcome, status: int | None = None) -> Answer:
             for packed in details
         ]
         headers += [_retry_after(each) for each in details if each.Is(RetryInfo.DESCRIPTOR)]
+    if outcome.code is Code.UNAUTHENTICATED:
+        headers.append((b"www-authenticate", b"Bearer"))
     return _answer(status or HTTP_STATUS[outcome.code], JSON, orjson.dumps(body), headers)
 
 

@@ -5,7 +5,7 @@ Errors are Connect's: an HTTP status, and an object with code, message and detai
 as trailing metadata comes as headers that begin with `trailer-`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,16 @@ from google.protobuf.message_factory import GetMessageClass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from infrastructure.http.bounds import ESCAPED, Bounds
-from infrastructure.http.call import HttpCall
+from infrastructure.http.call import HttpCall, metadata_of
 from infrastructure.http.codec import JSON, PROTO, Answer, Code, Refused, answered, encoded, refused
 from infrastructure.http.connection import KEY, Connection
-from infrastructure.wire.calls import Method
+from infrastructure.wire.calls import Metadata, Method
 
 _DIGITS = 10  # of a time-out in milliseconds, as Connect bounds it
 _log = structlog.get_logger()
+
+Tell = Callable[[str, str, Metadata], None]
+"""Is told of a request that reached no method: the method's name, the code's, and the headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,11 @@ class Connect:
     It stands on `Connection`, without the layers of a framework: these cost more than the rest.
     """
 
-    def __init__(self, routes: Mapping[str, Route], pages: ASGIApp, bounds: Bounds) -> None:
-        """`pages` answers what is no request for a method."""
+    def __init__(
+        self, routes: Mapping[str, Route], pages: ASGIApp, bounds: Bounds, tell: Tell
+    ) -> None:
+        """`pages` answers what is no request for a method; `tell` is told of refused requests."""
+        self._tell = tell
         self._routes = routes
         self._pages = pages
         self._bounds = bounds
@@ -76,6 +82,8 @@ class Connect:
                 answer = await self._answer(route, scope["headers"], connection, receive)
             except Refused as bad:
                 answer = refused(bad.outcome, bad.status)
+                name = scope["path"].removeprefix("/")
+                self._tell(name, bad.outcome.code.name, metadata_of(scope["headers"]))
                 # What is left of the body is not read.
                 answer.headers.append((b"connection", b"close"))
             else:

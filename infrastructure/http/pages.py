@@ -14,7 +14,7 @@ from infrastructure.comments import comments
 from infrastructure.http.bounds import Bounds
 from infrastructure.http.call import Outcome
 from infrastructure.http.codec import Code, refused
-from infrastructure.http.connect import Connect, routes
+from infrastructure.http.connect import Connect, Tell, routes
 from infrastructure.http.openapi import document
 from infrastructure.rpc.served import Served
 
@@ -37,13 +37,16 @@ def application(
     measured: Page,
     bounds: Bounds,
     origins: Sequence[str] = (),
+    tell: Tell = lambda *_: None,
 ) -> ASGIApp:
     """The door as an ASGI application; `measured` is what /metrics shows.
 
-    Web pages of `origins` may call it from browsers.
+    Web pages of `origins` may call it from browsers. `tell` is told of requests that are refused
+    before they reach a method.
     """
     others = pages(served, checks, details, measured)
-    connect = Connect(routes(served.services, served.methods), others, bounds)
+    methods = routes(served.services, served.methods)
+    connect = Connect(methods, others, bounds, tell)
     if not origins:
         return connect
     return CORSMiddleware(

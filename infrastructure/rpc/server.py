@@ -7,11 +7,13 @@ import grpc
 from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from grpc_health.v1 import health_pb2
 
+from infrastructure.identity.cause import Cause
 from infrastructure.rpc.errors import refusal_of
 from infrastructure.rpc.health import HEALTH, Health
 from infrastructure.rpc.reflection import Reflection
 from infrastructure.rpc.served import Served
-from infrastructure.wire.calls import Call, NotServed, Services, Stream, Wire
+from infrastructure.telemetry.observer import Observer
+from infrastructure.wire.calls import Call, NotServed, Services, Stream, UnreadAnswers, Wire
 from infrastructure.wire.choice import Choice, body
 from infrastructure.wire.limits import Limits
 
@@ -36,10 +38,17 @@ class Server:
     """Our methods beside health and reflection, on one address."""
 
     def __init__(
-        self, choice: Choice, health: Health, limits: Limits, *, shares_port: bool
+        self,
+        choice: Choice,
+        health: Health,
+        limits: Limits,
+        observer: Observer,
+        *,
+        shares_port: bool,
     ) -> None:
         """`choice` selects the wire's body. With `shares_port`, processes may share one port."""
         self._choice = choice
+        self._observer = observer
         self._health = health
         self._limits = limits
         # The wire has threads of its own; this one refuses unknown methods.
@@ -66,7 +75,7 @@ class Server:
         services = Services(
             methods={**served.methods, **self._health.methods},
             streams={**served.streams, **self._health.streams, **reflection.streams},
-            refuse=_refuse,
+            refuse=self._refuse,
             urgent=frozenset(self._health.methods),
         )
         self._wire = body(self._choice)(self._server, services, self._limits)
@@ -95,11 +104,14 @@ class Server:
         if self._wire is not None and not self._wire.close(_MARGIN):
             raise StopFailed("the threads that take calls did not end")
 
-
-def _refuse(call: Call | Stream, reason: NotServed) -> None:
-    """Ends a call as the guard does, with details."""
-    refusal = refusal_of(reason)
-    call.refuse(refusal.code, refusal.text(), refusal.trailing())
+    def _refuse(self, call: Call | Stream, reason: NotServed, method: str) -> None:
+        """Ends a call that reached no guard as the guard does, with details."""
+        refusal = refusal_of(reason)
+        call.refuse(refusal.code, refusal.text(), refusal.trailing())
+        if isinstance(reason, UnreadAnswers):
+            return  # The guard has told of this call when it answered.
+        cause = Cause(call.metadata)
+        self._observer.call_ended(method.removeprefix("/"), refusal.code.name, 0.0, cause)
 
 
 def _reflection(services: Sequence[ServiceDescriptor]) -> Reflection:

@@ -165,11 +165,14 @@ class MethodBroke(NotServed):
     code, reason = grpc.StatusCode.INTERNAL, "INTERNAL"
 
 
-Refusing = Callable[[Call | Stream, NotServed], None]
-"""Ends a call for a reason of the wire's own, in the service's form of a refusal."""
+Refusing = Callable[[Call | Stream, NotServed, str], None]
+"""Ends a call of a method, by its full name, for a reason of the wire's own.
+
+In the service's form of a refusal.
+"""
 
 
-def refuse_plainly(call: Call | Stream, reason: NotServed) -> None:
+def refuse_plainly(call: Call | Stream, reason: NotServed, _: str = "") -> None:
     """Ends a call with the code and the sentence alone."""
     call.refuse(reason.code, str(reason))
 
@@ -183,6 +186,12 @@ class Services:
     refuse: Refusing = refuse_plainly
     urgent: frozenset[str] = frozenset()
     """Methods that are called however many calls are under way; they must answer at once."""
+
+    @property
+    def names(self) -> Mapping[object, str]:
+        """The full names of methods and streams."""
+        served: Mapping[str, object] = {**self.methods, **self.streams}
+        return {method: name for name, method in served.items()}
 
     @property
     def urgent_methods(self) -> frozenset[Method]:

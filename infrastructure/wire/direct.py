@@ -47,6 +47,7 @@ class DirectWire:
         self._took_at = inf
         self._thread = Thread(target=self._take, name="calls", daemon=True)
         self._services = services
+        self._names = services.names
         self.traffic: Traffic[DirectCall] = Traffic(limits, services.urgent_methods)
         self.outbox = Outbox(self._thread, self.traffic.calls, _send, _wake)
         self._arrivals = [
@@ -81,7 +82,7 @@ class DirectWire:
 
     def refuse(self, call: DirectCall, reason: NotServed) -> None:
         """Ends a call for a reason of the wire's own."""
-        self._services.refuse(call, reason)
+        self._services.refuse(call, reason, self._names.get(call.served_by, ""))
 
     def await_end(self, call: Any, ended: Tag) -> None:
         """See Core."""

@@ -97,6 +97,11 @@ class DirectCall:
         """See calls.Call."""
         return self._wire.names(self._call)
 
+    @property
+    def served_by(self) -> Any:
+        """The method or stream of the service."""
+        return self.method
+
     def answer(self, message: bytes, trailing: Metadata = ()) -> None:
         """See calls.Call."""
         if len(message) > LARGE:
@@ -170,6 +175,11 @@ class DirectStream(DirectCall):
         self._take: Callable[[], bytes | None] = _nothing
         self._status: Status | None = None
         self._begun = self._further = self._sending = False
+
+    @property
+    def served_by(self) -> Any:
+        """See DirectCall."""
+        return self._read_by
 
     def offer(self, take: Callable[[], bytes | None]) -> None:
         """See calls.Stream."""

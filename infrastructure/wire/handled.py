@@ -37,6 +37,7 @@ class HandledWire:
         self.deaf: Crowding[HandledCall] = Crowding(_SENDERS, limits.patience)
         self._takers = ThreadPoolExecutor(_TAKERS, "calls")
         self._services = services
+        self._names = services.names
         self._closing = Event()
         self._looking = Thread(target=self._look, name="patience", daemon=True)
         handlers = {
@@ -68,7 +69,7 @@ class HandledWire:
 
     def refuse(self, call: HandledCall, reason: NotServed) -> None:
         """Ends a call for a reason of the wire's own."""
-        self._services.refuse(call, reason)
+        self._services.refuse(call, reason, self._names.get(call.method, ""))
 
     def _handler(
         self, kind: type[HandledCall], method: Method | StreamMethod

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from secrets import token_bytes
 from typing import Any
 
@@ -14,7 +15,9 @@ from infrastructure.catalogue.examiner import Examiner
 from infrastructure.catalogue.loading import load
 from infrastructure.eventstore.probe import Probe
 from infrastructure.http.door import opened
+from infrastructure.http.hosts import ThisMachine
 from infrastructure.http.pages import Page, application
+from infrastructure.identity.cause import Cause
 from infrastructure.identity.tls import TlsFiles
 from infrastructure.rpc.encryption import credentials
 from infrastructure.rpc.gate import Gate
@@ -25,6 +28,7 @@ from infrastructure.rpc.served import Served
 from infrastructure.rpc.server import Server
 from infrastructure.settings import Settings
 from infrastructure.telemetry.observer import Observer
+from infrastructure.wire.calls import Metadata
 from infrastructure.wiring.access import identification
 from infrastructure.wiring.clock import now
 from infrastructure.wiring.lanes import Lanes
@@ -39,11 +43,14 @@ _THREAD_ENDED = "A thread of the service ended"
 class Servers:
     """The gRPC servers: one for the public door, and one for the internal door if that has one."""
 
-    def __init__(self, settings: Settings, health: Health, *, shares_port: bool) -> None:
+    def __init__(
+        self, settings: Settings, health: Health, observer: Observer, *, shares_port: bool
+    ) -> None:
         """With `shares_port`, processes may share the ports."""
 
         def server() -> Server:
-            return Server(settings.wire, health, wire_limits(settings), shares_port=shares_port)
+            limits = wire_limits(settings)
+            return Server(settings.wire, health, limits, observer, shares_port=shares_port)
 
         self.public = server()
         self.internal = server() if settings.internal_listen else None
@@ -135,6 +142,7 @@ def opened_http(
     health: Health,
     measured: Page,
     tls: TlsFiles | None,
+    observer: Observer,
     *,
     shares_port: bool,
 ) -> Iterator[int | None]:
@@ -151,9 +159,14 @@ def opened_http(
     }
     address = Address.parse(settings.http_listen)
     bounds = http_bounds(settings)
-    app = application(
-        served, checks, lambda: _details(store.probe), measured, bounds, settings.origins
-    )
+    details = partial(_details, store.probe)
+
+    def tell(method: str, code: str, metadata: Metadata) -> None:
+        observer.call_ended(method, code, 0.0, Cause(metadata))
+
+    app = application(served, checks, details, measured, bounds, settings.origins, tell)
+    if not address.path and settings.auth == "none" and not settings.insecure_listen_anywhere:
+        app = ThisMachine(app)
     with opened(address, app, bounds, tls, shares_port=shares_port) as door:
         yield door.port
 

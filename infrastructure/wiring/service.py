@@ -50,7 +50,7 @@ def running(
     names = (table.name for table in TABLES)
     health = Health([*names, *filter(None, [settings.health_alias])])
     tls = tls_files(settings)
-    servers = Servers(settings, health, shares_port=shares_port)
+    servers = Servers(settings, health, observer, shares_port=shares_port)
     with (
         opened_store(settings, database, observer, end.events) as store,
         closing(Examiner(read(settings.catalogue))) as examiner,
@@ -62,7 +62,15 @@ def running(
             settings, store, lanes, health, servers, tls, streams.sources, examiner, observer, end
         ) as methods,
         opened_http(
-            settings, methods.served, store, lanes, health, measured, tls, shares_port=shares_port
+            settings,
+            methods.served,
+            store,
+            lanes,
+            health,
+            measured,
+            tls,
+            observer,
+            shares_port=shares_port,
         ) as http_port,
     ):
         alive = (servers, lanes, followers, streams)

@@ -107,7 +107,8 @@ def test_the_public_door_takes_tokens_alone_and_has_no_internal_method(
         path = "/workflows.WorkflowsService"
         asked = {"id": NOBODY, "user_id": "alice"}
         known = {"authorization": f"Bearer {token()}"}
-        assert http.post(f"{path}/GetWorkflow", json=asked).status_code == 401
+        unknown = http.post(f"{path}/GetWorkflow", json=asked)
+        assert (unknown.status_code, unknown.headers["www-authenticate"]) == (401, "Bearer")
         assert http.post(f"{path}/GetWorkflow", json=asked, headers=known).status_code == 404
         assert http.post(f"{path}/GetWorkflowByID", json=asked, headers=known).status_code == 404
         assert http.get("/livez").status_code == 200

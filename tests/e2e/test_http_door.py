@@ -75,6 +75,14 @@ def test_readiness_over_http_falls_with_the_database(
     until(lambda: [each["name"] for each in http.get("/readyz").json()["followers"]] == ["search"])
 
 
+def test_a_page_that_gives_its_name_this_address_is_not_answered(http: httpx.Client) -> None:
+    path = f"/{SERVICE.full_name}/CreateWorkflow"
+    refused = http.post(path, json=WORKFLOW, headers={"host": "evil.example:50080"})
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+    assert http.get("/metrics", headers={"host": "evil.example"}).status_code == 403
+
+
 def test_a_refusal_names_every_bad_field(http: httpx.Client) -> None:
     refused = http.post(f"/{SERVICE.full_name}/CreateWorkflow", json=WORKFLOW | {"name": ""})
 

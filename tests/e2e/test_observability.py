@@ -15,6 +15,7 @@ from workflows.workflows_pb2_grpc import WorkflowsServiceStub
 
 from tests.support.collector import Collector
 from tests.support.database import select
+from tests.support.http2 import Http2
 from tests.support.service import Service
 from tests.support.waiting import until
 
@@ -70,6 +71,20 @@ def test_a_line_has_the_request_id_that_is_kept_with_the_events(
     [entry] = lines_about_calls(service)
     [content] = select(database, "SELECT content FROM workflow_events")
     assert entry["request_id"] in bytes(content[0]).decode()
+
+
+def test_a_call_that_never_reached_its_method_leaves_a_line_too(
+    serve_http: Callable[..., Service],
+) -> None:
+    service = serve_http()
+    with Http2(service.address) as client:
+        client.send(client.headers(f"/{CREATE}", ends=True))  # A call without its message.
+        assert client.ending_of(1)["grpc-status"] == str(grpc.StatusCode.UNIMPLEMENTED.value[0])
+    httpx.post(f"http://{service.announced['http']}/{CREATE}", content="{", trust_env=False)
+    until(lambda: len(lines_about_calls(service)) == 2)
+
+    said = [(entry["method"], entry["code"]) for entry in lines_about_calls(service)]
+    assert said == [(CREATE, "UNIMPLEMENTED"), (CREATE, "UNKNOWN")]
 
 
 def test_each_worker_answers_with_the_counts_of_all(serve_http: Callable[..., Service]) -> None:

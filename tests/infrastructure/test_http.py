@@ -17,6 +17,7 @@ from domain.errors import WorkflowNotFound
 from infrastructure.contract import SERVICE
 from infrastructure.http.bounds import Bounds
 from infrastructure.http.codec import HTTP_STATUS
+from infrastructure.http.hosts import is_this_machine
 from infrastructure.http.pages import application
 from infrastructure.http.server import HttpServer
 from infrastructure.rpc.errors import refusal_of
@@ -118,6 +119,20 @@ def test_a_refusal_is_an_error_of_connects_with_its_details(door: httpx.Client) 
     assert info["type"] == "google.rpc.ErrorInfo"
     padded = info["value"] + "=" * (-len(info["value"]) % 4)
     assert ErrorInfo.FromString(b64decode(padded)).reason == "WORKFLOW_NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("host", "near"),
+    [
+        ("127.0.0.1:50080", True), ("127.9.9.9", True), ("localhost:1", True),
+        ("[::1]:50080", True),
+        ("LOCALHOST.", True), ("console.localhost", True), ("", True),
+        ("example.com:50080", False), ("localhost.example.com", False), ("10.0.0.1:80", False),
+        ("127.0.0.1.example.com:80", False), ("evil:", False),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_not_this_machines_is_known(host: str, near: bool) -> None:
+    assert is_this_machine(host) is near
 
 
 @pytest.mark.parametrize(
