@@ -8,10 +8,11 @@ database, a little at a time. A client that does not read fills its own watch an
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 from time import monotonic
+from typing import Protocol
 
 import structlog
 
-from application.ports import EventFeed, Feed, StoredDataDamaged, StoreUnavailable
+from application.ports import EventFeed, Feed, FeedBatch, StoredDataDamaged, StoreUnavailable
 from application.watches import (
     FROM_THE_END,
     FeedReplaced,
@@ -26,6 +27,7 @@ from infrastructure.watching.selection import Selection
 from infrastructure.watching.watch import Watch
 
 LOOK_EVERY = 0.02  # seconds between two looks for new events
+REST = 0.05  # seconds, at most, between two turns while watches are behind
 AGAIN_AFTER = 0.5  # seconds after a look that failed
 SIGN_EVERY = 5.0  # seconds after which a watch without events shows how far it has come
 RING, RING_ROOM = 8192, 16 * 1024 * 1024  # events, bytes
@@ -38,14 +40,28 @@ WATCHES, SHARE = 256, 32
 _log = structlog.get_logger()
 
 
+class Erasures(Protocol):
+    """Tells of erasures, of whatever process. For one thread."""
+
+    def any_since_last(self) -> bool:
+        """Whether one is under way, or ended since the last call. Raises StoreUnavailable."""
+        ...
+
+
 class Hub:
     """All watches of a process."""
 
     def __init__(
-        self, feed: EventFeed, selection: Selection, cursors: WatchCursors, patience: float
+        self,
+        feed: EventFeed,
+        erasures: Erasures,
+        selection: Selection,
+        cursors: WatchCursors,
+        patience: float,
     ) -> None:
         """A watch whose client takes nothing for `patience` seconds is ended."""
         self._feed = feed
+        self._erasures = erasures
         self._selection = selection
         self._cursors = cursors
         self._patience = patience
@@ -92,8 +108,10 @@ class Hub:
                 self._current = None  # Nobody has read since: the ring would have a gap.
             if self._stopped.is_set():
                 return
+            began = monotonic()
             try:
-                pause = 0.0 if self._turn() else LOOK_EVERY
+                # Half of the time is left to those who write: a watch that is behind may take long.
+                pause = min(monotonic() - began, REST) if self._turn() else LOOK_EVERY
             except StoreUnavailable:
                 pause = AGAIN_AFTER  # Watches go on when the database is back.
             except Exception as fault:  # noqa: BLE001 - watches go on, whatever it was
@@ -104,6 +122,8 @@ class Hub:
 
     def _turn(self) -> bool:
         """Reads what is new and fills the watches; returns whether there is more to do at once."""
+        if self._erasures.any_since_last():
+            self._forget()
         more = self._read_tail()
         for watch, asked in self._members.newcomers():
             self._welcome(watch, asked)
@@ -118,7 +138,7 @@ class Hub:
             self._current = end.feed
             self._ring.begin(end.position)
         try:
-            batch = self._feed.read(self._ring.end, limit=RING // 2, room=RING_ROOM // 2)
+            batch = self._read(self._ring.end, RING // 2, RING_ROOM // 2)
         except StoredDataDamaged as damage:
             self._damage = damage  # Watches that have come here end with it, and skip nothing.
             return False
@@ -131,6 +151,13 @@ class Hub:
         self._ring.add(batch.events)
         return batch.behind > 0
 
+    def _forget(self) -> None:
+        """Forgets all content in memory: it is read anew, and what was erased is not there."""
+        self._ring.begin(self._ring.end)
+        self._selection.forget()
+        for watch in self._members.settled():
+            watch.rewind()
+
     def _welcome(self, watch: Watch, asked: WatchRequest) -> None:
         """Finds the place of a new watch, and shows it to the client."""
         try:
@@ -141,7 +168,7 @@ class Hub:
         else:
             watch.feed = self._current
             watch.put(watch.position)
-            watch.wake()
+            watch.send()
 
     def _place(self, asked: WatchRequest) -> int:
         end = self._ring.end
@@ -160,8 +187,8 @@ class Hub:
         except StoreUnavailable:
             raise
         except Exception as fault:  # noqa: BLE001 - other watches go on
-            error = fault
-            self._end(watch, lambda _: error)
+            watch.finish(fault)
+            self._members.leave(watch)
             return False
 
     def _fill(self, watch: Watch) -> bool:
@@ -172,18 +199,29 @@ class Hub:
         if watch.ended or watch.is_full:
             return False
         moments = self._following(watch)
-        if not moments:
-            self._rest(watch, now)
-            return False
-        self._put(watch, moments)
-        watch.wake()
+        if moments:
+            self._put(watch, moments)
+        else:
+            watch.is_live = True
+            if self._damage is not None:
+                raise self._damage
+        if now - watch.quiet_since > SIGN_EVERY:
+            watch.put(watch.position)  # A sign of life: how far it has come without an event.
+        watch.send()
         return watch.position < self._ring.end and not watch.is_full
 
     def _following(self, watch: Watch) -> Sequence[Moment]:
         if watch.position >= self._ring.start:
             return self._ring.after(watch.position, SLICE)
-        batch = self._feed.read(watch.position, limit=SLICE, room=SLICE_ROOM)
+        batch = self._read(watch.position, SLICE, SLICE_ROOM)
         return [Moment(event) for event in batch.events]
+
+    def _read(self, after: int, limit: int, room: int) -> FeedBatch:
+        """The events after a position; if one is missing, those before it one by one."""
+        try:
+            return self._feed.read(after, limit=limit, room=room)
+        except StoredDataDamaged:
+            return self._feed.read(after, limit=1, room=room)
 
     def _put(self, watch: Watch, moments: Sequence[Moment]) -> None:
         """Puts moments in. Raises StoredDataDamaged after all that stand before the damage."""
@@ -194,15 +232,6 @@ class Hub:
                 self._selection.put(watch, [moment])
                 if watch.position < moment.stored.position:
                     return  # It is full.
-
-    def _rest(self, watch: Watch, now: float) -> None:
-        """What a watch at the end of the feed is given: a sign of life now and then."""
-        watch.is_live = True
-        if self._damage is not None:
-            raise self._damage
-        if now - watch.quiet_since > SIGN_EVERY:
-            watch.put(watch.position)
-            watch.wake()
 
     def _end(self, watch: Watch, why: Callable[[int], Exception]) -> None:
         watch.refuse(why)

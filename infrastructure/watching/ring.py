@@ -4,17 +4,19 @@ from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
-from application.ports import StoredEvent
+from application.ports import RecordedEvent, StoredEvent
 
 
 class Moment:
     """An event on its way to watches: as it is stored, and as it is sent, once one needs it."""
 
-    __slots__ = ("shown", "size", "stored")
+    __slots__ = ("event", "shown", "size", "stored")
 
     def __init__(self, stored: StoredEvent) -> None:
         self.stored = stored
         self.size = len(stored.state) + len(stored.content or b"")
+        self.event: RecordedEvent | None = None
+        """The event, once it was decoded."""
         self.shown = b""
         """The event as it is sent; empty until a watch needs it."""
 

@@ -1,13 +1,14 @@
 """Which moments a watch is shown, and as what."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from application.history.entries import Entry, entries
 from application.history.proofs import SignedLogs
 from application.history.states import states
-from application.ports import EventFeed, Record, Records, Version
+from application.ports import EventFeed, Record, RecordedEvent, Records, Version
 from application.search import type_named
 from application.watches import WatchFilter
+from domain.events import Created
 from domain.workflow import Workflow
 from infrastructure.watching.ring import Moment
 from infrastructure.watching.watch import Watch
@@ -57,14 +58,29 @@ class Selection:
         if wanted.types:
             moments = [m for m in moments if type_named(m.stored.name) in wanted.types]
         if wanted.user_id:
-            owners = self._owners_of({moment.stored.workflow_id for moment in moments})
+            owners = self._owners_of(moments)
             moments = [m for m in moments if owners[m.stored.workflow_id] == wanted.user_id]
         return moments
 
-    def _owners_of(self, ids: Iterable[str]) -> dict[str, str | None]:
-        """The owners of workflows; None for one that was erased."""
+    def forget(self) -> None:
+        """Forgets whose the workflows are."""
+        self._owners.clear()
+
+    def _event(self, moment: Moment) -> RecordedEvent:
+        if moment.event is None:
+            moment.event = self._feed.decode(moment.stored)
+        return moment.event
+
+    def _owners_of(self, moments: Sequence[Moment]) -> dict[str, str | None]:
+        """The owners of the workflows of moments; None for one that was erased."""
         if len(self._owners) > OWNERS:
             self._owners.clear()
+        for moment in moments:
+            if moment.stored.version == 1 and moment.stored.workflow_id not in self._owners:
+                created = self._event(moment).event
+                owner = created.user_id if isinstance(created, Created) else None
+                self._owners[moment.stored.workflow_id] = owner
+        ids = {moment.stored.workflow_id for moment in moments}
         unknown = [workflow_id for workflow_id in ids if workflow_id not in self._owners]
         if unknown:
             found = self._records.ask(lambda record: _owners(record, unknown))
@@ -74,7 +90,7 @@ class Selection:
     def _render(self, moments: Sequence[Moment]) -> None:
         if not moments:
             return
-        events = [self._feed.decode(moment.stored) for moment in moments]
+        events = [self._event(moment) for moment in moments]
         shown, feed = self._records.ask(lambda record: (entries(record, events), record.place.feed))
         signed = self._logs.size(feed)
         for moment, entry in zip(moments, shown, strict=True):

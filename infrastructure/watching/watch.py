@@ -32,7 +32,7 @@ class Watch:
         self.filter = wanted
         self.feed: Feed | None = None
         """The feed to which its positions belong; None until its place was found."""
-        self.wake = wake
+        self._wake = wake
         self.position = 0
         """Every event up to here that matches was put in."""
         self.is_live = False
@@ -41,6 +41,8 @@ class Watch:
         """When something was put in last."""
         self._end = end
         self._waiting: deque[Parcel] = deque()
+        self._has_news = False
+        self._last_word: Exception | None = None
         self._size = 0
         self._moved_at = monotonic()
         self._changing = Lock()
@@ -57,13 +59,20 @@ class Watch:
         return len(self._waiting) >= COUNT or self._size >= ROOM
 
     def put(self, position: int, event: bytes = b"") -> None:
-        """Lets the client have an event, or a sign of life; it is not woken yet."""
+        """Lets the client have an event, or a sign of life, when `send` is called."""
         with self._changing:
             self.quiet_since = monotonic()
             if not self._waiting:
                 self._moved_at = self.quiet_since
             self._waiting.append(Parcel(position, event))
             self._size += len(event)
+            self._has_news = True
+
+    def send(self) -> None:
+        """Lets the client's stream take what was put in since the last call, if anything was."""
+        if self._has_news:
+            self._has_news = False
+            self._wake()
 
     def take(self) -> Parcel | None:
         """What is sent next: the events that wait, one after the other, and the last's position.
@@ -71,7 +80,10 @@ class Watch:
         None if nothing waits now.
         """
         with self._changing:
-            if self._ended or not self._waiting:
+            if self._ended:
+                return None
+            if not self._waiting:
+                self._end_if_last()
                 return None
             self._moved_at = monotonic()
             first = self._waiting.popleft()
@@ -82,6 +94,18 @@ class Watch:
                 size += len(event)
             self._size -= size
             return Parcel(position, b"".join(taken))
+
+    def finish(self, reason: Exception) -> None:
+        """Ends it after all that waits was sent."""
+        self._last_word = reason
+        self._wake()
+
+    def rewind(self) -> None:
+        """Takes back what waits: it is to be put in again, as it is stored now."""
+        with self._changing:
+            self.position = self._resumes_after()
+            self._waiting.clear()
+            self._size = 0
 
     def stands_for(self, now: float) -> float:
         """For how many seconds the client has taken nothing although something waits."""
@@ -103,6 +127,11 @@ class Watch:
             after = self._resumes_after()
             self._waiting.clear()
         self._end(why(after))
+
+    def _end_if_last(self) -> None:
+        if self._last_word is not None:
+            self._ended = True
+            self._end(self._last_word)
 
     def _resumes_after(self) -> int:
         if not self._waiting:

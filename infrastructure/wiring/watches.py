@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from application.watches import WatchCursors
+from infrastructure.eventstore.erasure_marks import PostgresErasureMarks
 from infrastructure.eventstore.feed import PostgresFeed
 from infrastructure.eventstore.records import PostgresRecords, configure_histories
 from infrastructure.postgres.connection import BoundedConnection, with_network_guards
@@ -35,7 +36,13 @@ def opened_watches(settings: Settings, database: str, store: Store) -> Iterator[
         feed = PostgresFeed(reading)
         selection = Selection(feed, PostgresRecords(looking), FolderLogs(logs_of(settings)), shown)
         # The wire cancels a stream whose client does not read; the hub tells it before why.
-        hub = Hub(feed, selection, WatchCursors(store.secret), settings.patience / 2)
+        hub = Hub(
+            feed,
+            PostgresErasureMarks(reading),
+            selection,
+            WatchCursors(store.secret),
+            settings.patience / 2,
+        )
         hub.start()
         try:
             yield hub
