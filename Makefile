@@ -11,7 +11,7 @@ PROTOC = PYTHONPATH=$(VENV)/generator $(BIN)/python -m grpc_tools.protoc
 PROCESSES ?= 4
 PYTHONS ?= 3.11 3.12 3.13 3.14
 
-.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e abuse watches environments restarts fast pythons bench scale verification lock dist audit go-stubs clean
+.PHONY: .FORCE help run test mutants rows ratio lint types layers proto proto-check proto-image unit e2e abuse watches environments restarts fast pythons bench scale verification lock dist audit picture go-stubs clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -114,6 +114,9 @@ dist: $(VENV)/.dev ## Builds the wheels of service, client and testing kit into 
 
 audit: $(VENV)/.dev ## Looks for known faults of the dependencies; DATABASE=FILE reads them from a file, without network.
 	@$(BIN)/python -m tests.packaging.audit $(DATABASE)
+
+picture: $(VENV)/.dev ## Draws the history that README shows, and prints the sessions beside it.
+	@PYTHONPATH=.:tests/kit $(BIN)/python -m tests.support.showing tests/e2e/snippets/history.svg
 
 go-stubs: $(VENV)/.dev ## Writes a Go module with the contract's stubs into go-stubs/ (needs Go).
 	@.ci/go-stubs go-stubs $(BIN)/python

@@ -128,7 +128,7 @@ def check_events(pack: ZipFile, feed: str, note: str, size: int, root: bytes) ->
         need(begin == f"index {at - 1}" and found == root, f"the proof of {at} does not fit")
         last, count, erased = at, count + 1, erased + (event["content"] is None)
         chains[name] = (version, digest)
-    return f"{count} events of {len(chains)} workflows, {erased} of them erased"
+    return f"events: {count}, workflows: {len(chains)}, erased: {erased}"
 
 
 def verified(path: str, policy: str = "") -> str:
@@ -139,7 +139,7 @@ def verified(path: str, policy: str = "") -> str:
         (_, size, root), log, signers = checkpoint_of(note, policy)
         check_files(pack, f"{log[0].rpartition('/')[0]}/pack/{facts['id']}", log)
         found = check_events(pack, facts["feed"], note, int(size), decoded(root))
-    return f"{found}, in a log of {size} signed by {', '.join(signers)}. The policy:\n{policy}"
+    return f"{found}; in a log of {size} signed by {', '.join(signers)}. The policy:\n{policy}"
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ def test_a_pack_holds_what_was_chosen_and_its_own_verifier_passes_it(
     exported = answer("export", "--user", "ann", *given, "--json")
 
     assert exported["events"] == 3
-    assert verified(pack).startswith("PASS 3 events of 2 workflows, 0 of them erased")
+    assert verified(pack).startswith("PASS events: 3, workflows: 2, erased: 0;")
     found = lines(pack, "events.jsonl")
     assert [(each["position"], each["workflow_id"]) for each in found] == [
         (1, mine[0]),
@@ -78,7 +78,7 @@ def test_a_pack_holds_what_was_chosen_and_its_own_verifier_passes_it(
     assert [each["position"] for each in lines(pack, "proofs.jsonl")] == [2]
     said = workflows("export", "--all", *given)
     assert said.stdout.startswith(f"wrote {pack}: 4 events")
-    assert "PASS 4 events of 3 workflows" in verified(pack)
+    assert "PASS events: 4, workflows: 3," in verified(pack)
 
 
 def test_an_unknown_workflow_and_that_of_another_user_are_refused_and_write_nothing(

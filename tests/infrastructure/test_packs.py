@@ -87,7 +87,7 @@ def refusal(pack: Path, policy: str = "") -> str:
 def test_a_pack_holds_these_files_and_passes(pack: Path) -> None:
     assert list(read_pack(pack)) == FILES
     said = verified(str(pack))
-    assert said.startswith("6 events of 3 workflows, 2 of them erased, in a log of 6 signed by")
+    assert said.startswith("events: 6, workflows: 3, erased: 2; in a log of 6 signed by")
     assert "witness.example" in said
 
 
@@ -176,7 +176,7 @@ def test_a_pack_ends_where_the_cosigned_checkpoint_ends(
     pack = write_pack(kept, tmp_path / "pack.zip")
 
     assert [each["position"] for each in lines(pack, "events.jsonl")] == [1, 2]
-    assert verified(str(pack)).startswith("2 events")
+    assert verified(str(pack)).startswith("events: 2,")
 
 
 def test_what_is_chosen(store: OpenStore, kept: KeptLog, tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def _heading(event: pb.Event, *, utc: bool) -> "Text":
     line.append_text(styled(name, _STYLES.get(event.type, "bold")))
     line.append_text(styled(f"  {time_text(event.recorded_at, utc=utc)}"))
     place = f"  position {event.position}" if event.position else ""
-    return line.append_text(styled(place, "dim"))
+    line.append_text(styled(place, "dim"))
+    proof = f"  ✓ in a checkpoint of {event.checkpoint_size:,}" if event.checkpoint_size else ""
+    return line.append_text(styled(proof, "green"))
 
 
 def _content(event: pb.Event, *, utc: bool) -> Iterator["Text"]:
