@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from workflows import admin_pb2 as pb
 from workflows.admin_pb2_grpc import WorkflowAdminServiceStub
 
 from infrastructure.cli.past.asking import plain
 from tests.support.command_line import answer, one_line, refusal, workflows
-from tests.support.database import value
+from tests.support.database import execute, value
 from tests.support.service import NotStarted, Service
 
 USER = ("--user", "alice", "--reason", "request 7")
@@ -113,3 +114,25 @@ def test_a_server_without_followers_erases_nobody_and_needs_no_folder(
         assert len(replica.client.walk("alice")) == 1
     with Service(*nowhere) as other, pytest.raises(NotStarted, match="cannot be kept in"):
         assert other.announced
+
+
+def test_a_restored_database_is_erased_again_before_it_is_served(
+    database: str, postgres: str, tmp_path: Path
+) -> None:
+    name = conninfo_to_dict(database)["dbname"]
+    backup = make_conninfo(database, dbname=f"{name}_backup")
+    kept = ("--data-dir", str(tmp_path))
+    with Service("--database-url", database, *kept) as service:
+        mine = service.client.created("alice")
+    execute(postgres, f"CREATE DATABASE {name}_backup TEMPLATE {name}")
+    try:
+        with Service("--database-url", database, *kept) as service:
+            done = erased(service)
+        with Service("--database-url", backup, *kept) as restored:
+            [event] = answer("history", mine, "--target", restored.address, "--json")["events"]
+            assert event["erased"]["receipt_id"] == done["receipt_id"]
+            assert not restored.client.walk("alice")
+            [listed] = answer("erasures", "--target", restored.address, "--json")["erasures"]
+        assert (listed["receipt"], listed["proof"]) == (done["receipt"], done["proof"])
+    finally:
+        execute(postgres, f"DROP DATABASE {name}_backup WITH (FORCE)")
