@@ -167,16 +167,18 @@ class _RecordingDispatcher(_Dispatcher):
         if access is None:
             return super()._enter(submission, size, reply)
         enter = super()._enter
-        places = _Places()
+        stages = _Stages()
 
         def recorded(outcome: Access | Exception) -> None:
             if isinstance(outcome, Exception):
+                stages.end()
                 reply.refuse(outcome)
             else:
-                places.append(enter(submission, size, reply))
+                stages.becomes(enter(submission, size, reply).withdraw)
 
-        places.append(self._recording.submit(access, reply.share, reply.deadline, recorded))
-        return places
+        place = self._recording.submit(access, reply.share, reply.deadline, recorded)
+        stages.begins_with(place.withdraw)
+        return stages
 
     def _with_access(self, submission: Callable[..., Any]) -> Callable[..., Any]:
         def made(read: Any, reply: Reply, method: str, owner: str) -> Any:
@@ -187,13 +189,12 @@ class _RecordingDispatcher(_Dispatcher):
         return made
 
 
-class _Places(list[Place]):
-    """The places that one call has taken, one after the other."""
+class _Stages(Leaving):
+    """The place of a call that waits in several lanes, one after the other."""
 
     def withdraw(self) -> None:
         """See Place."""
-        for place in tuple(self):
-            place.withdraw()
+        self.leave()
 
 
 def _with_message(row: MethodRow[Any, Any, Any]) -> MethodRow[Any, Any, Any]:
