@@ -102,8 +102,13 @@ def test_a_call_without_a_deadline_is_not_waited_for_for_ever(
     body = {"user_id": "ada", "kind": "script", "payload": "{}", "interval": 1, "name": "n"}
     path = f"http://{service.announced['http']}/{SERVICE.full_name}/CreateWorkflow"
 
+    create = service.client.stub.CreateWorkflow
+    first = create.future(requests.create("ada"))
     answer = httpx.post(
         path, json=body | {"max_consecutive_job_failures_allowed": 1}, trust_env=False
     )
+    second: Any = create.future(requests.create("ada"))
 
     assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
+    assert first.exception(30) is not None, "it was appended"
+    assert second.exception(30).code() is Code.DEADLINE_EXCEEDED

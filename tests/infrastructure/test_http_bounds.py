@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -14,10 +15,12 @@ from infrastructure.contract import SERVICE
 from infrastructure.http.bounds import Bounds
 from infrastructure.http.pages import application
 from infrastructure.http.server import HttpServer
+from infrastructure.identity.tls import TlsFiles
 from infrastructure.rpc.served import Served
 from infrastructure.settings import Settings
 from infrastructure.wire.calls import Call
 from infrastructure.wiring.limits import http_bounds
+from tests.support.certificates import LOCAL, Authority
 from tests.support.waiting import until
 
 GET = f"/{SERVICE.full_name}/GetWorkflow"
@@ -56,13 +59,15 @@ def opened(methods: Methods) -> Iterator[Callable[..., tuple[str, int]]]:
     """Opens doors with bounds and origins; their addresses."""
     with ExitStack() as stack:
 
-        def door(origins: tuple[str, ...] = (), **given: Any) -> tuple[str, int]:
+        def door(
+            origins: tuple[str, ...] = (), tls: TlsFiles | None = None, **given: Any
+        ) -> tuple[str, int]:
             limits = Bounds(**given)
             served = Served([SERVICE], {GET: methods.get, DELETE: methods.hold})
             page = (b"", "text/plain")
             app = application(served, {}, dict, lambda: page, limits, origins)
             listening = socket.create_server(("127.0.0.1", 0))
-            server = HttpServer(app, listening, limits)
+            server = HttpServer(app, listening, limits, tls)
             stack.callback(server.close, 1)
             address: tuple[str, int] = listening.getsockname()
             return address
@@ -103,6 +108,13 @@ def test_a_request_that_does_not_come_is_not_waited_for(
         said = until_closed(connection)
     assert told in said
     assert bool(told) is bool(said)
+
+
+def test_a_connection_that_does_not_encrypt_is_not_waited_for(opened: Any, tmp_path: Path) -> None:
+    certificate = Authority(tmp_path).sign("service", LOCAL)
+    tls = TlsFiles(certificate, certificate.with_suffix(".key"), None)
+    with connected(opened(tls=tls, handshake=0.2)) as connection:
+        assert until_closed(connection) == b""
 
 
 def test_headers_are_bounded_also_if_they_never_end(opened: Any) -> None:

@@ -12,6 +12,7 @@ from workflows import history_pb2 as pb
 from application.access import ANONYMOUS, Caller, Role, Unauthenticated
 from domain.errors import InvalidFields, Violation
 from infrastructure.lanes.refusals import CallerLeft
+from infrastructure.rpc.allowance import Allowance, AtOnce
 from infrastructure.rpc.gate import Gate
 from infrastructure.rpc.guard import Guard
 from infrastructure.rpc.identification import Found
@@ -49,6 +50,7 @@ class Streams:
         self.gate = Gate()
         self.listener = Listener()
         self.caller: Caller | Exception = ANONYMOUS
+        self.allowance: Allowance | None = None
         self._serving = serving
 
     def __call__(self, source: Source) -> Any:
@@ -61,7 +63,7 @@ class Streams:
 
         row = StreamRow("WatchEvents", pb.WatchEventsRequest, after, lambda r: r.filter.user_id)
         table = ServiceTable(SERVICE, (), (row,))
-        guard = Guard(self.gate, self.listener, self)
+        guard = Guard(self.gate, self.listener, self, of_streams=self.allowance)
         streams = guarded_streams(table, {"WatchEvents": source}, SURROUNDINGS, guard)
         return self._serving({}, streams, patience=2.0)
 
@@ -202,6 +204,24 @@ def test_streams_beyond_the_share_of_a_caller_are_refused_until_one_ends(
         assert list(first) == []
         until(lambda: not pumps._under_way)
         assert len(list(watch(server))) == 1
+
+
+def test_streams_beyond_the_allowance_of_a_caller_are_refused_until_one_ends(
+    streams: Streams,
+) -> None:
+    streams.caller, streams.allowance = ALICE, Allowance(AtOnce(1))
+
+    def source(_: int, reply: StreamReply) -> None:
+        reply.send(cursor(1))
+
+    with streams(source) as server:
+        first = watch(server, user_id="alice")
+        next(first)
+        assert error(watch(server, user_id="alice")).code() is Code.RESOURCE_EXHAUSTED
+        assert streams.code == Code.RESOURCE_EXHAUSTED.name
+        first.cancel()
+        assert streams.code == Code.CANCELLED.name
+        next(watch(server, user_id="alice"))
 
 
 def test_a_gate_that_closes_sends_streams_elsewhere(streams: Streams) -> None:
