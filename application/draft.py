@@ -2,7 +2,7 @@
 
 A draft is pure. It is given what the store holds, decides each command on the state that the
 commands before it lead to, and gathers one change for each workflow. When the store has recorded
-the changes, `settle` gives each command its outcome.
+the changes, `outcomes` gives each command its own.
 
 Every answer is provisional until then. It may depend on a change that the store leaves out, because
 another process changed the workflow first. Such a command has no outcome: it must be decided again.
@@ -76,22 +76,22 @@ class Draft:
             answer = refusal
         self._answers.append((place, command.id, answer))
 
-    def settle(self, ends: Mapping[str, int], feed: Feed) -> dict[int, Outcome]:
+    def outcomes(self, ends: Mapping[str, int], feed: Feed) -> dict[int, Outcome]:
         """The outcomes by place, once the store has recorded the changes.
 
         `ends` gives the position of the last event of each recorded change by workflow id, and
         `feed` what positions count in. Commands that must be decided again are absent.
         """
-        outcomes: dict[int, Outcome] = {}
+        found: dict[int, Outcome] = {}
         for place, workflow_id, answer in self._answers:
             if answer is None:
                 continue
             change = self._changes.get(workflow_id)
             if change is None:
-                outcomes[place] = _placed(answer, None, 0, feed)
+                found[place] = _placed(answer, None, 0, feed)
             elif workflow_id in ends:
-                outcomes[place] = _placed(answer, change, ends[workflow_id], feed)
-        return outcomes
+                found[place] = _placed(answer, change, ends[workflow_id], feed)
+        return found
 
     def _decide(self, command: Command, origin: Origin, key: LedgerKey | None) -> Done | None:
         if key in self._keys:

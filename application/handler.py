@@ -1,6 +1,6 @@
 """The write path: takes a batch of commands, returns an outcome for each.
 
-The steps: load what the commands need, decide them in a draft, append the changes, settle the
+The steps: load what the commands need, decide them in a draft, append the changes, gather the
 outcomes. Commands that another process overtook are tried again. If the whole batch fails, it is
 split into halves until the command at fault is found.
 """
@@ -95,7 +95,7 @@ class CommandHandler:
             draft.decide(place, asked, keys[place])
         changes = draft.changes
         ends = self._store.append(changes) if changes else {}
-        return draft.settle(ends, self._store.current_feed)
+        return draft.outcomes(ends, self._store.current_feed)
 
     def _load(self, waiting: Waiting, keys: Mapping[int, LedgerKey | None]) -> Loaded:
         commands = (asked.command for asked in waiting.values())

@@ -48,7 +48,7 @@ def what_if(
     before = state_at(record, Version(command.id, version))
     draft = Draft(_loaded(record, submission, version, before, place, digests), digests)
     draft.decide(0, submission, digests.key(command))
-    outcome = draft.settle({change.workflow_id: 0 for change in draft.changes}, place.feed)[0]
+    outcome = draft.outcomes({change.workflow_id: 0 for change in draft.changes}, place.feed)[0]
     if isinstance(outcome, WorkflowError):
         return Hypothesis(command.id, (), None, outcome, place)
     if isinstance(outcome, Exception):

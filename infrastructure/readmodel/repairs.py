@@ -94,9 +94,9 @@ class Repairs:
 
     def _strike_off(self, ids: Sequence[str]) -> None:
         if ids:
-            settled = array_of(ids)
+            struck_off = array_of(ids)
             self._session.read(
-                lambda connection: connection.execute(_STRIKE_OFF, (settled,)).rowcount
+                lambda connection: connection.execute(_STRIKE_OFF, (struck_off,)).rowcount
             )
 
     def _report(self, workflow_id: str, fault: Exception) -> None:

@@ -143,7 +143,7 @@ class _Dispatcher:
             reply.share,
             self._weight * size,
             reply.deadline,
-            lambda outcome: reply.settle(outcome, render),
+            lambda outcome: reply.answer(outcome, render),
         )
 
 

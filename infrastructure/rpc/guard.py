@@ -29,7 +29,7 @@ from infrastructure.wire.calls import Call, Method, MethodBroke, Stream
 A = TypeVar("A")
 
 Answerer = Callable[[bytes, "Reply"], None]
-"""Takes a request's bytes, and settles or refuses the reply once, now or later. May raise."""
+"""Takes a request's bytes, and answers or refuses the reply once, now or later. May raise."""
 
 _UNEXPECTED = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.DATA_LOSS})
 _OK = grpc.StatusCode.OK.name
@@ -100,7 +100,7 @@ class Reply(Cause):
         self._rule.admit_for(self.caller, owner)
 
     def when_cancelled(self, leave: Callable[[], object]) -> None:
-        """Registers what happens if the client cancels before the reply is settled."""
+        """Registers what happens if the client cancels before the reply is sent."""
         if self._leaving is None:
             self._call.when_cancelled(leave)
         else:
@@ -111,7 +111,7 @@ class Reply(Cause):
         self._leaving = Leaving()
         self._call.when_cancelled(self._leaving.leave)
 
-    def settle(self, outcome: A | Exception, render: Callable[[A], Rendered]) -> None:
+    def answer(self, outcome: A | Exception, render: Callable[[A], Rendered]) -> None:
         """Sends the reply that `render` makes of the outcome; refuses if it is an exception."""
         if isinstance(outcome, Exception):
             self.refuse(outcome)

@@ -136,18 +136,18 @@ def raises(error: BaseException) -> Callable[[Reply], None]:
 
 
 ENDINGS: dict[str, tuple[Callable[[Reply], None], grpc.StatusCode]] = {
-    "is answered": (lambda reply: reply.settle(EMPTY, rendered), Code.OK),
+    "is answered": (lambda reply: reply.answer(EMPTY, rendered), Code.OK),
     "is refused": (lambda reply: reply.refuse(WorkflowNotFound(ID)), Code.NOT_FOUND),
     "has a refusal for outcome": (
-        lambda reply: reply.settle(WorkflowNotFound(ID), rendered),
+        lambda reply: reply.answer(WorkflowNotFound(ID), rendered),
         Code.NOT_FOUND,
     ),
     "has a fault for outcome": (
-        lambda reply: reply.settle(ValueError("inside"), rendered),
+        lambda reply: reply.answer(ValueError("inside"), rendered),
         Code.INTERNAL,
     ),
-    "is not rendered": (lambda reply: reply.settle(EMPTY, not_rendered), Code.INTERNAL),
-    "is rendered as no message": (lambda reply: reply.settle(EMPTY, no_message), Code.INTERNAL),
+    "is not rendered": (lambda reply: reply.answer(EMPTY, not_rendered), Code.INTERNAL),
+    "is rendered as no message": (lambda reply: reply.answer(EMPTY, no_message), Code.INTERNAL),
 }
 RAISED: dict[str, tuple[Callable[[Reply], None], grpc.StatusCode]] = {
     "raises a refusal": (raises(WorkflowNotFound(ID)), Code.NOT_FOUND),
@@ -210,7 +210,7 @@ def test_a_call_that_waits_is_inside_until_it_is_answered(serving: Serving) -> N
         reply = waiting.get(timeout=SOON)
         gate.close()
         assert not gate.drained(0)
-        reply.settle(EMPTY, rendered)
+        reply.answer(EMPTY, rendered)
         assert gate.drained(SOON)
         assert calling.result(SOON) == EMPTY.SerializeToString()
 
