@@ -10,6 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from infrastructure.cli.options import Authorities, Json, Target, TokenFile
 from infrastructure.cli.printing import console, print_line_of_json, print_table, styled
+from infrastructure.cli.program import program
 from infrastructure.cli.refusing import calls_to
 from infrastructure.client.channel import connected, has_code
 from infrastructure.client.target import DEFAULT_TARGET
@@ -120,5 +121,8 @@ def _show(target: str, statuses: Statuses) -> None:
     ]
     print_table((target, "status", "tells"), rows)
     if not _serves(statuses):
-        advice = "Not ready: its database is away, or it starts or stops. Wait: --wait 30"
+        advice = (
+            "Not ready: its database is away, or it starts or stops. Wait: --wait 30; or ask what"
+            f" is wrong: {program()} doctor"
+        )
         console(errors=True).print(styled(advice, "yellow"))

@@ -1,13 +1,14 @@
 """The whole examination: first what everything else stands on, then the rest. Read `examine`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from psycopg import Connection, Error
+from psycopg.errors import InsufficientPrivilege
 
 from infrastructure.doctor import credentials, record, rights, surroundings
 from infrastructure.doctor.diagnosis import Diagnosis, State
@@ -48,6 +49,10 @@ def examine(settings: Settings, now: Callable[[], datetime]) -> Iterator[Diagnos
             yield from _of_database(settings, found, now)
     except DatabaseUnusable as refused:
         yield Diagnosis.of(DATABASE, refused)
+    except Error as lost:
+        said = str(lost).strip().partition("\n")[0]
+        seen = f"it was lost while it was examined: {said}"
+        yield Diagnosis(DATABASE, State.ILL, seen, "Ask again", "workflows doctor")
 
 
 def _of_database(
@@ -73,13 +78,12 @@ def _of_database(
 
 def _record(settings: Settings, connection: Connection[Any], place: Place) -> Iterator[Diagnosis]:
     """Followers and checkpoints; nothing if this role may not read the tables."""
-    try:
+    # A role that may not read these was told so under rights.
+    with suppress(InsufficientPrivilege):
         [(time,)] = connection.execute("SELECT clock_timestamp()").fetchall()
         yield from record.followers(connection, names_of(settings), time, place)
         logs = logs_of(settings)
         yield record.checkpoints(connection, logs, feed_end(connection), time, settings.log_every)
-    except Error:  # What is missing was told under rights or statements.
-        return
 
 
 def _statements(dsn: str, place: Place) -> Diagnosis:

@@ -10,6 +10,9 @@ from psycopg import Error
 from infrastructure.postgres.place import Place
 from infrastructure.postgres.unusable import DatabaseUnusable
 
+RIGHTS = files("infrastructure.postgres") / "roles.sql"
+"""The file of the rights of a service."""
+
 
 class Remedy(NamedTuple):
     """What to do, and the command that can be typed then."""
@@ -132,9 +135,6 @@ def _see_who_locks(place: Place) -> Remedy:
         place.sql("SELECT pid, query FROM pg_stat_activity WHERE state <> 'idle'"),
     )
 
-
-RIGHTS = files("infrastructure.postgres") / "roles.sql"
-"""The file of the rights of a service."""
 
 _NOT_CONNECTED: Sequence[tuple[str, Remedies]] = (
     (

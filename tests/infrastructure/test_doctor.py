@@ -23,6 +23,7 @@ from infrastructure.proof.logs import Logs
 from infrastructure.settings import load
 from infrastructure.wiring.clock import now
 from infrastructure.wiring.store import CONNECTIONS_A_WORKER
+from tests.faults.nemesis import TERMINATE
 from tests.faults.writers import writer
 from tests.support import followers
 from tests.support.certificates import LOCAL, Authority
@@ -167,6 +168,15 @@ def test_a_clock_that_differs_from_the_database(database: str, ahead: int, state
 
     found = {each.subject: each for each in examine(load(database_url=database), wrong)}
     assert found["clock"].state is state
+
+
+def test_a_database_that_is_lost_meanwhile(database: str) -> None:
+    def ending() -> datetime:
+        execute(database, TERMINATE)
+        return now()
+
+    found = list(examine(load(database_url=database), ending))[-1]
+    assert (found.subject, found.state, found.command) == ("database", ILL, "workflows doctor")
 
 
 def test_more_workers_than_there_are_connections(database: str) -> None:
