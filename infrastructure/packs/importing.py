@@ -2,7 +2,8 @@
 
 Digests are those of the pack: they run over bytes that do not change. Positions are counted anew
 if the pack does not hold the whole feed. The ledger is not in a pack: a key that was used there
-may be used again here.
+may be used again here. Nor is the log of receipts: a receipt that is imported says what was erased
+and when, and has no number here.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from psycopg import Connection
 
 from application.folds import Folded, fold
 from application.ports import Forgotten, StoredDataDamaged, StoredEvent
+from application.receipts import ReceiptRefused, parse_receipt
 from infrastructure.eventstore.feed import decode
 from infrastructure.eventstore.streams import START, read_streams
 from infrastructure.packs.verify import verified
@@ -31,6 +33,15 @@ _COPY = """
 _INSERT = """
     INSERT INTO workflows
     SELECT made.* FROM json_populate_recordset(NULL::workflows, %s::json) AS made
+"""
+_RECEIPT = """
+    INSERT INTO erasures (id, reason, legal_basis, actor, erased_at, receipt)
+    VALUES (%s, %s, %s, %s, %s, %s)
+"""
+_ERASED = """
+    INSERT INTO erased_workflows (workflow_id, receipt_id, is_forgotten)
+    SELECT DISTINCT originator_id, %s::uuid, true FROM workflow_events
+    WHERE originator_id = ANY (%s::uuid[])
 """
 
 
@@ -61,6 +72,8 @@ def import_pack(connection: Connection[Any], pack: Path, policy: str = "") -> Im
             raise ImportRefused("The database holds workflows already; name an empty one.")
         with archive.open("events.jsonl") as lines:
             events = _copy(connection, lines)
+        with archive.open("receipts.jsonl") as lines:
+            _keep_receipts(connection, lines)
         try:
             workflows = sum(_insert(connection, part) for part in _folded(connection))
         except StoredDataDamaged as damaged:
@@ -94,6 +107,19 @@ def event_of(line: bytes) -> StoredEvent:
         None if salt is None else bytes.fromhex(salt),
         None if content is None else content.encode(),
     )
+
+
+def _keep_receipts(connection: Connection[Any], lines: Iterable[bytes]) -> None:
+    """Notes which erasure took away the content that is missing. Raises ImportRefused."""
+    for line in lines:
+        try:
+            erasure = parse_receipt(orjson.loads(line)["receipt"])
+        except ReceiptRefused as unreadable:
+            raise ImportRefused(f"receipts.jsonl: {unreadable}") from unreadable
+        why = (erasure.reason, erasure.legal_basis, erasure.actor)
+        connection.execute(_RECEIPT, (erasure.id, *why, erasure.erased_at, erasure.receipt))
+        erased = [each.workflow_id for each in erasure.workflows]
+        connection.execute(_ERASED, (erasure.id, erased))
 
 
 def _folded(connection: Connection[Any]) -> Iterator[list[Folded]]:

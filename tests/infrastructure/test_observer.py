@@ -18,7 +18,7 @@ from infrastructure.rpc.workflows.methods import METHODS, TABLE
 from infrastructure.telemetry.observer import EndedCall, InertObserver
 from infrastructure.wire.calls import Call
 from tests.support.callers import Hold
-from tests.support.given import ID, OWNER
+from tests.support.given import CATALOGUE, ID, NOW, OWNER
 
 GET = "/workflows.WorkflowsService/GetWorkflow"
 
@@ -86,7 +86,7 @@ def test_an_observer_hears_once_of_each_call_and_twice_of_each_batch(listener: L
     hold, gate = Hold(), Gate()
     lane: Lane[Any, Any] = Lane("lookups", partial(not_found, hold=hold), Limits(), listener)
     entrance = Entrance(lane, lambda lookup, *_: lookup)
-    surroundings = cast("Surroundings", None)
+    surroundings = Surroundings(lambda: NOW, lambda *_: ID, True, CATALOGUE)
     methods = answerers(METHODS, dict.fromkeys(LaneName, entrance), lane, surroundings)
     get = guarded(TABLE.name, methods, TABLE.rules(), Guard(gate, listener))[GET]
     hold.close()

@@ -16,6 +16,8 @@ from workflows_testing import strategies
 from application.draft import Submission
 from application.exports import ExportRequest
 from application.handler import CommandHandler
+from application.ports import Feed
+from application.receipts import ErasedWorkflow, Erasure, receipt_text
 from domain.commands import Command
 from infrastructure.packs.importing import Imported, ImportRefused, import_pack
 from infrastructure.readmodel.rows import STATE_COLUMNS
@@ -26,7 +28,7 @@ from tests.support.packs import asked, flipped, read_pack, write_pack, zipped
 from tests.support.proofs import ORIGIN, KeptLog, record, write
 from tests.support.stores import DIGESTS, OpenStore, open_store
 
-EMPTY = "TRUNCATE workflow_events, workflows, command_ledger, lost_rows"
+EMPTY = "TRUNCATE workflow_events, workflows, command_ledger, lost_rows, erasures CASCADE"
 EVENTS = """
     SELECT originator_id, originator_version, topic, state, salt, content FROM workflow_events
     WHERE originator_id = ANY (%s) ORDER BY notification_id
@@ -80,6 +82,16 @@ def same(source: str, target: str, ids: Sequence[str]) -> bool:
     return True
 
 
+def erase(source: OpenStore, workflow_id: str) -> None:
+    """Forgets how a workflow began, and writes the receipt of it."""
+    source.forget(workflow_id, 1)
+    gone = ErasedWorkflow(workflow_id, 1, 1, bytes(32))
+    why, moment = ("asked to", "law", "admin"), datetime.now(UTC)
+    erasure = Erasure(workflow_id, *why, Feed(1), 1, moment, [gone], 1, 0, 0, 1)
+    receipt = f"{receipt_text(erasure)}\nsigned"
+    execute(source.dsn, f"UPDATE erasures SET receipt = '{receipt}' WHERE id = '{workflow_id}'")
+
+
 def _creates(workflow_id: str) -> st.SearchStrategy[Command]:
     return strategies.creates(
         id=st.just(workflow_id), user_id=st.just("alice"), idempotency_key=st.just("")
@@ -113,7 +125,7 @@ def test_random_histories_come_out_as_they_went_in(
     if erased:
         execute(source.dsn, f"DELETE FROM workflows WHERE id = '{ID}'")
         execute(source.dsn, "TRUNCATE lost_rows")
-        source.forget(ID, 1)
+        erase(source, ID)
     with TemporaryDirectory() as folder:
         kept = KeptLog(source.dsn, Path(folder))
         kept.follow()

@@ -90,7 +90,7 @@ def test_a_token_that_is_not_genuine_is_refused_without_a_reason(
         ({"exp": float("nan")}, "exp"),
         ({"exp": 10**400}, "exp"),
         ({"exp": int(time.time()) - LEEWAY - 1}, "expired"),
-        ({"nbf": int(time.time()) + LEEWAY + 60}, "not valid yet"),
+        ({"nbf": int(time.time()) + 86_400}, "not valid yet"),
         ({"iss": "https://other.example"}, "iss"),
         ({"iss": [ISSUER]}, "iss"),
         ({"aud": "other"}, "aud"),
