@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from tests.benchmarks import (
     figures_before,
     figures_cost,
+    figures_damage,
     figures_edge,
     figures_followers,
     figures_growth,
@@ -32,6 +33,7 @@ FIGURES: Mapping[str, Figure] = {
     "reset": Figure(figures_write.reset, 25),
     "get": Figure(figures_read.get, 45),
     "list": Figure(figures_read.first_page, 15),
+    "damage": Figure(figures_damage.damage, 40),
     "lone": Figure(figures_latency.lone, 20),
     "latency": Figure(figures_latency.latency, 60),
     "edge": Figure(figures_edge.edge, 60),

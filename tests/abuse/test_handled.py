@@ -1,0 +1,14 @@
+"""Attacks on a service with the wire `handled`."""
+
+from tests.abuse.under_attack import (
+    test_an_attack_leaves_nothing_behind_and_neighbours_are_served,
+    test_the_service_stops_in_the_middle_of_attacks,
+)
+
+__all__ = [
+    "test_an_attack_leaves_nothing_behind_and_neighbours_are_served",
+    "test_the_service_stops_in_the_middle_of_attacks",
+]
+WIRE = "handled"
+BEYOND = ("calls_without_a_message", "half_messages", "many_calls")
+"""What the slower wire does not withstand for long: the core keeps the calls that wait for it."""
