@@ -44,7 +44,7 @@ TARGETS: dict[str, Sequence[str]] = {
     "domain/uris.py": ("tests/domain/test_uris.py",),
     "domain/workflow.py": (*_DOMAIN, *_APPLICATION),
     "application/draft.py": _APPLICATION,
-    "application/damage.py": _APPLICATION,
+    "application/damage.py": ("tests/application/test_damage.py", *_APPLICATION),
     "application/handler.py": _APPLICATION,
     "infrastructure/lanes/batcher.py": _BATCHER,
     "infrastructure/rpc/details.py": _ERRORS,
