@@ -13,7 +13,7 @@ from infrastructure.http.server import HttpServer
 from infrastructure.identity.tls import TlsFiles
 
 _BACKLOG = 1024  # connections that wait to be accepted
-_CUT_OFF = 1.0  # seconds that requests in flight have to finish when the door closes
+_CUT_OFF = 4.0  # seconds that requests in flight have to finish: the database answers within 3.5
 
 
 class DoorAddressInUse(Exception):

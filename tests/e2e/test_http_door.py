@@ -1,13 +1,16 @@
 """The same service over HTTP: plain JSON in and out, beside gRPC."""
 
+import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 from infrastructure.contract import SERVICE
-from tests.support.database import execute
+from tests.support.database import execute, value
 from tests.support.service import Service
 from tests.support.waiting import until
 
@@ -110,3 +113,31 @@ def test_the_document_describes_every_method_that_is_served(http: httpx.Client) 
         "format": "int32",
         "description": "Minutes between runs: 1 to 525600.",
     }
+
+
+def test_a_call_in_flight_is_answered_when_the_service_stops(
+    service: Service, database: str
+) -> None:
+    door = service.announced["http"]
+    waiting = "SELECT count(*) FROM pg_locks WHERE objid = 5005201 AND NOT granted"
+    with ThreadPoolExecutor(1) as thread:
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("SELECT pg_advisory_lock(5005201)")
+            path = f"http://{door}/{SERVICE.full_name}/CreateWorkflow"
+            created = thread.submit(httpx.post, path, json=WORKFLOW, trust_env=False, timeout=30)
+            until(lambda: value(database, waiting))
+            service.tell_to_stop()
+            until(lambda: not listens(door))
+
+        assert created.result(30).status_code == 200
+    assert service.wait() == 0
+
+
+def listens(door: str) -> bool:
+    """Whether a door takes connections."""
+    host, _, port = door.rpartition(":")
+    try:
+        socket.create_connection((host, int(port))).close()
+    except OSError:
+        return False
+    return True
