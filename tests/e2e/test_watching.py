@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -11,8 +12,9 @@ from workflows import history_pb2 as pb
 from workflows.history_pb2_grpc import WorkflowHistoryServiceStub
 
 from infrastructure.client.channel import trailing_of
-from tests.support.client import Client
+from tests.support.client import Client, together
 from tests.support.service import Service
+from tests.support.waiting import until
 
 SOON = 20.0  # seconds
 Code = grpc.StatusCode
@@ -160,6 +162,25 @@ def test_a_cursor_belongs_to_its_filter(service: Service, client: Client, user: 
         pytest.raises(grpc.RpcError, match="does not belong to this watch"),
     ):
         next(call)
+
+
+def test_a_client_that_does_not_read_is_told_so_and_resumes(serve: Any, user: str) -> None:
+    service = serve(WORKFLOWS_PATIENCE="1")
+    with watching(service, filter={"user_id": user}) as call:
+        next(call)
+        payload = f'{{"run": "{"x" * 200_000}"}}'
+        create = partial(service.client.created, user, kind="script", payload=payload)
+        ids = together([create] * 60, 10)
+        until(lambda: "RESOURCE_EXHAUSTED" in service.log())
+        responses: list[pb.WatchEventsResponse] = []
+        with pytest.raises(grpc.RpcError, match="Watch again with the cursor of the last"):
+            responses += call
+        assert call.code() is Code.RESOURCE_EXHAUSTED
+    seen = [event.workflow_id for each in responses for event in each.events]
+    assert len(seen) < len(ids), "the client did not read slowly"
+    with watching(service, cursor=responses[-1].cursor, filter={"user_id": user}) as call:
+        seen += [event.workflow_id for event in events(call, len(ids) - len(seen))]
+    assert sorted(seen) == sorted(map(str, ids))
 
 
 def test_a_server_that_stops_says_where_to_go_on(serve: Any, user: str) -> None:

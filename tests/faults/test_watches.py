@@ -79,6 +79,25 @@ def server() -> Iterator[OwnServer]:
         yield server
 
 
+def test_a_watch_and_the_search_go_on_at_another_process_when_theirs_is_killed(
+    server: OwnServer,
+) -> None:
+    on = ("--database-url", server.dsn)
+    with Service(*on) as first, Service(*on, WORKFLOWS_FOLLOWERS="false") as second:
+        watcher = Watcher([first.address, second.address])
+        with watchers(watcher):
+            together([partial(first.client.created, "ann")] * 5)
+            until(lambda: watcher.last == value(server.dsn, LAST))
+            first.kill()
+            together([partial(second.client.created, "ann")] * 5)
+            last = value(server.dsn, LAST)
+            until(lambda: watcher.last == last)
+            with Service(*on):
+                until(lambda: value(server.dsn, FOUND) == last)
+        assert watcher.positions == list(range(1, last + 1))
+        assert watcher.ends["UNAVAILABLE"]
+
+
 @pytest.mark.parametrize("fault", ["connections", "database"])
 def test_a_watch_and_the_search_go_on_when_their_database_comes_back(
     server: OwnServer, fault: str
