@@ -92,7 +92,7 @@ class ReceiptLog:
     def _kept(self) -> KeptLog | None:
         try:
             text = (self._folder / POLICY).read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return KeptLog(self._folder, Policy.parse(text))
 

@@ -112,6 +112,8 @@ def test_a_server_without_followers_erases_nobody_and_needs_no_folder(
         counted = ("erase", *USER, *BASIS, "--validate-only", "--target", replica.address, "--json")
         assert answer(*counted)["workflows"] == 1
         assert len(replica.client.walk("alice")) == 1
+        [listed] = answer("erasures", "--target", replica.address, "--json")["erasures"]
+        assert "proof" not in listed
     with Service(*nowhere) as other, pytest.raises(NotStarted, match="cannot be kept in"):
         assert other.announced
 
