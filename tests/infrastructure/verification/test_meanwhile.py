@@ -5,15 +5,37 @@ from pathlib import Path
 from threading import Event, Thread
 from uuid import uuid4
 
+import pytest
+
 from application.erasure import EraseUser, Erasures
 from infrastructure.eventstore.erasure import PostgresErasures
+from infrastructure.proof.kept import KeptLog as LogOfEpoch
 from infrastructure.proof.receipts import FolderReceipts
+from infrastructure.tlog.checkpoints import SignedCheckpoint
 from tests.infrastructure.verification.verdicts import feed, named
 from tests.support.given import create, increment
 from tests.support.proofs import KEY, KeptLog, record, write
 from tests.support.stores import open_store
 
 ROUNDS = 6
+
+
+def test_a_witness_that_cosigns_meanwhile_has_seen_no_more_than_there_is(
+    kept: KeptLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = LogOfEpoch.newest
+
+    def grows_then(log: LogOfEpoch) -> SignedCheckpoint | None:
+        found = newest(log)
+        with open_store(kept.dsn) as store:
+            write(store, 1)
+        kept.follow()
+        kept.cosign()
+        return found
+
+    monkeypatch.setattr(LogOfEpoch, "newest", grows_then)
+
+    assert named(feed(kept)) == []
 
 
 def test_a_record_that_grows_and_is_erased_meanwhile_holds(kept: KeptLog, tmp_path: Path) -> None:
