@@ -48,6 +48,8 @@ class Kind(StrEnum):
     """A row belongs to no events."""
     LEDGER_ASTRAY = "LEDGER_ASTRAY"
     """An entry of the ledger names an event that does not stand where it says."""
+    DAMAGED_STORAGE = "DAMAGED_STORAGE"
+    """The database cannot read what it stored; what is on the same pages was not verified."""
     DAMAGED_LOG = "DAMAGED_LOG"
     """The files of the log contradict each other, or its signature does not hold."""
     REWRITTEN_LOG = "REWRITTEN_LOG"

@@ -6,10 +6,11 @@ with events of the same snapshot, a part at a time.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Error
 
 from application.leaves import LeafUnreadable
 from application.ports import FeedEnd
@@ -29,6 +30,7 @@ from infrastructure.proof.logs import Logs
 from infrastructure.proof.reports import feed_report, no_checkpoint, workflow_report
 from infrastructure.proof.signedlog import SignedLog
 from infrastructure.proof.single import SingleWorkflow
+from infrastructure.proof.storage import storage_damage
 from infrastructure.proof.stored import recorded_after
 from infrastructure.proof.tree import TreePass, gaps
 from infrastructure.proof.work import Work
@@ -61,13 +63,15 @@ class Verification:
         begin = log.resumption() if log and not whole else 0
         work = Work(report, max(end.position, size) - begin)
         if log:
-            differences = self._against_log(log, end, begin, work)
-            findings.add(named_changes(differences, testimony, self._chain_breaks))
             findings.add(log.anchors.contradictions(log.kept, log.signed))
-        findings.add(self._gaps(min(size, end.position), end.position, testimony))
-        findings.add(self._uncovered(size, end))
-        agreement = Agreement(self._connection, log.kept if log else None, size, testimony)
-        findings.add(agreement.everything(begin, work))
+            with self._damage_named(findings, end):
+                differences = self._against_log(log, end, begin, work)
+                findings.add(named_changes(differences, testimony, self._chain_breaks))
+        with self._damage_named(findings, end):
+            findings.add(self._gaps(min(size, end.position), end.position, testimony))
+            findings.add(self._uncovered(size, end))
+            agreement = Agreement(self._connection, log.kept if log else None, size, testimony)
+            findings.add(agreement.everything(begin, work))
         result = feed_report(findings, end, begin, log)
         if result.holds and log:
             log.keep_verified()
@@ -87,6 +91,17 @@ class Verification:
         if not examined.findings:
             findings.add(agreement.row(workflow_id))
         return workflow_report(findings, end, log, examined.events)
+
+    @contextmanager
+    def _damage_named(self, findings: Findings, end: FeedEnd) -> Iterator[None]:
+        """Makes a finding of what the database cannot read; what it can read is verified."""
+        try:
+            yield
+        except Error as error:
+            damage = storage_damage(self._connection, end.position, error)
+            if damage is None:
+                raise
+            findings.add([damage])
 
     def _begin(self, findings: Findings) -> tuple[SignedLog | None, FeedEnd]:
         """The log of the epoch, if it can be used, and the end of the feed.

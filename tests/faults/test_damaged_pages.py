@@ -3,13 +3,17 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 
 import grpc
+import psycopg
 import pytest
 from workflows_testing import requests
 
+from application.verification.findings import Kind
 from infrastructure.contract import UNREADABLE_KEY
+from infrastructure.proof.verifying import Verification
 from tests.faults.own_server import OwnServer
 from tests.support.client import Answer, Refused, together
 from tests.support.database import execute, select, value
@@ -115,3 +119,20 @@ def test_an_emptied_table_of_damaged_pages_is_made_anew_from_the_events(
     assert shown_and_left_out(service)[1]
     execute(server.dsn, "TRUNCATE workflows")
     until(lambda: shown_and_left_out(service) == (every, set()))
+
+
+@pytest.mark.parametrize("table", ["workflow_events", "workflows"])
+def test_verification_names_a_damaged_page_by_its_first_event(
+    server: OwnServer, service: Service, table: str
+) -> None:
+    on_the_page = (
+        "SELECT min(notification_id) FROM workflow_events WHERE (ctid::text::point)[0] = 1"
+    )
+    first = value(server.dsn, on_the_page) if table == "workflow_events" else 0
+    damage(server, table, 1)
+
+    with psycopg.connect(server.dsn, autocommit=True) as connection:
+        report = Verification(connection, None, lambda: datetime.now(UTC)).feed(whole=True)
+
+    found = [(each.kind, each.position) for each in report.integrity.findings]
+    assert found == [(Kind.DAMAGED_STORAGE, first)]
