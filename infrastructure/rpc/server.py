@@ -47,13 +47,14 @@ class Server:
         shares_port: bool,
     ) -> None:
         """`choice` selects the wire's body. With `shares_port`, processes may share one port."""
-        self._choice = choice
+        self._body = body(choice)
         self._observer = observer
         self._health = health
         self._limits = limits
         # The wire has threads of its own; this one refuses unknown methods.
         self._server = grpc.server(
-            ThreadPoolExecutor(1, "unknown"), options=limits.options(shares_port=shares_port)
+            ThreadPoolExecutor(1, "unknown"),
+            options=limits.options(shares_port=shares_port, pending=self._body.pending),
         )
         self._wire: Wire | None = None
 
@@ -78,7 +79,7 @@ class Server:
             refuse=self._refuse,
             urgent=frozenset(self._health.methods),
         )
-        self._wire = body(self._choice)(self._server, services, self._limits)
+        self._wire = self._body(self._server, services, self._limits)
         self._server.start()
         self._wire.open()
         return port

@@ -1,7 +1,6 @@
 """Which body of the wire runs: the fast one if it knows the grpcio that is installed."""
 
-from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol
 
 import grpc
 import structlog
@@ -9,7 +8,20 @@ import structlog
 from infrastructure.wire.calls import Services, Wire
 from infrastructure.wire.limits import Limits
 
-Body = Callable[[grpc.Server, Services, Limits], Wire]
+
+class Body(Protocol):
+    """A class of wires."""
+
+    @property
+    def pending(self) -> int:
+        """How many calls the core may keep that the wire has not asked for yet."""
+        ...
+
+    def __call__(self, server: grpc.Server, services: Services, limits: Limits) -> Wire:
+        """A wire on a server that has not started."""
+        ...
+
+
 Choice = Literal["auto", "direct", "handled"]
 _log = structlog.get_logger()
 

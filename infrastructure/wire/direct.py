@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import inf
 from threading import Thread
 from time import monotonic, time
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import structlog
@@ -35,6 +35,8 @@ _log = structlog.get_logger()
 
 class DirectWire:
     """See Wire."""
+
+    pending: ClassVar[int] = 1_000_000  # It refuses calls faster than clients begin them.
 
     def __init__(self, server: grpc.Server, services: Services, limits: Limits) -> None:
         """The server must not have started."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event, Thread
 from time import monotonic
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 
@@ -27,6 +27,9 @@ _LOOK_EVERY = 0.25  # seconds between two looks for calls that hold up others
 
 class HandledWire:
     """See Wire."""
+
+    # Clients can begin calls faster than the library takes them, and each holds some 20 KiB.
+    pending: ClassVar[int] = 4096
 
     def __init__(self, server: grpc.Server, services: Services, limits: Limits) -> None:
         """The server must not have started."""

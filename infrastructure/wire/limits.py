@@ -42,8 +42,12 @@ class Limits:
     window_bytes: int = 256 * KIB
     """How much of a message a client may send before it is read: the window of a stream."""
 
-    def options(self, *, shares_port: bool) -> list[tuple[str, int]]:
-        """The options of a gRPC server. With `shares_port`, several processes may serve a port."""
+    def options(self, *, shares_port: bool, pending: int) -> list[tuple[str, int]]:
+        """The options of a gRPC server. With `shares_port`, several processes may serve a port.
+
+        `pending` is how many calls the core may keep that its server has not asked for yet: see
+        Body. The core cancels some of those beyond.
+        """
         return [
             ("grpc.so_reuseport", int(shares_port)),
             ("grpc.max_concurrent_streams", self.calls_per_connection),
@@ -61,9 +65,8 @@ class Limits:
             # If a client vanished without closing its connection, this is noticed within 80 s.
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
-            # Calls wait for the thread that takes them; the core would cancel them at random.
-            ("grpc.server.max_pending_requests", 1_000_000),
-            ("grpc.server.max_pending_requests_hard_limit", 1_000_000),
+            ("grpc.server.max_pending_requests", pending),
+            ("grpc.server.max_pending_requests_hard_limit", pending),
         ]
 
 

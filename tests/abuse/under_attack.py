@@ -72,7 +72,7 @@ def test_an_attack_leaves_nothing_behind_and_neighbours_are_served(
     attacked: Attacked, attack: str, report: list[Line], beyond: Collection[str]
 ) -> None:
     if attack in beyond:
-        pytest.skip("the library takes calls more slowly than one client begins and drops them")
+        pytest.skip("the core cancels calls at random if thousands wait for this wire")
     rest = Held(attacked.service.pid)
     first, peak = attacked.round(attack)
     after = attacked.rests(rest, KEPT)

@@ -4,7 +4,7 @@ import grpc
 import pytest
 from structlog.testing import capture_logs
 
-from infrastructure.wire.choice import Choice, body
+from infrastructure.wire.choice import Body, Choice, body
 from infrastructure.wire.direct import PASSED_WITH, DirectWire
 from infrastructure.wire.handled import HandledWire
 
@@ -19,12 +19,12 @@ from infrastructure.wire.handled import HandledWire
     ],
 )
 def test_the_body_is_chosen_by_setting_or_version_and_one_line_says_why(
-    choice: Choice, grpcio: str, chosen: object, reason: str
+    choice: Choice, grpcio: str, chosen: Body, reason: str
 ) -> None:
     with capture_logs() as lines:
         assert body(choice, grpcio) is chosen
     [line] = lines
-    assert line["body"] == chosen.__name__.removesuffix("Wire").lower()
+    assert f"{line['body'].title()}Wire" in str(chosen)
     assert reason in line["reason"]
 
 

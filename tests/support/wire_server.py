@@ -100,7 +100,7 @@ class WireServer:
         urgent: Collection[str] = (),
     ) -> None:
         """Serves methods and streams by their full names."""
-        options = limits.options(shares_port=False)
+        options = limits.options(shares_port=False, pending=body.pending)
         self._server = grpc.server(ThreadPoolExecutor(1), options=options)
         self._wire = body(
             self._server, Services(methods, streams or {}, urgent=frozenset(urgent)), limits

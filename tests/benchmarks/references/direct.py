@@ -42,7 +42,9 @@ def _method(request_type: Any, response: Callable[[], Any]) -> Method:
 
 def _serve() -> None:
     limits = Limits()
-    server = grpc.server(ThreadPoolExecutor(1), options=limits.options(shares_port=False))
+    server = grpc.server(
+        ThreadPoolExecutor(1), options=limits.options(shares_port=False, pending=DirectWire.pending)
+    )
     methods = {f"/{SERVICE}/{name}": _method(*answer) for name, answer in _ANSWERS.items()}
     direct = DirectWire(server, Services(methods), limits)
     port = server.add_insecure_port("127.0.0.1:0")
