@@ -65,7 +65,8 @@ def import_pack(connection: Connection[Any], pack: Path, policy: str = "") -> Im
     try:
         verified(str(pack), policy)
     except Exception as broken:
-        raise ImportRefused(f"{pack} is no sound pack: {broken}") from broken
+        why = str(broken) or type(broken).__name__
+        raise ImportRefused(f"{pack} is no sound pack: {why}") from broken
     with connection.transaction(), ZipFile(pack) as archive:
         connection.execute(_APPEND_LOCK)
         if connection.execute(_IS_EMPTY).fetchone() != (True,):

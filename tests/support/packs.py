@@ -1,15 +1,19 @@
 """Evidence packs of a test: made of a database and its log, changed, and verified elsewhere."""
 
+import json
 import subprocess
 import sys
 import venv
 import zipfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
 from application.exports import ExportRequest
+from infrastructure.packs.archive import ArchivedFile
+from infrastructure.packs.manifest import FOLDER, manifest
 from infrastructure.packs.packing import PackMaker
 from infrastructure.proof.keys import SigningKey
 from tests.support.proofs import KEY, KeptLog
@@ -53,6 +57,15 @@ def zipped(files: Mapping[str, bytes], path: Path) -> Path:
         for name, content in files.items():
             archive.writestr(name, content)
     return path
+
+
+def signed_anew(files: Mapping[str, bytes], path: Path, key: SigningKey = KEY) -> Path:
+    """A pack of these files with a manifest that fits them, as who has the key can make one."""
+    pack_id = json.loads(files["pack.json"])["id"]
+    kept = {name: file for name, file in files.items() if not name.startswith(f"{FOLDER}/")}
+    named = [ArchivedFile(n, len(file), sha256(file).hexdigest()) for n, file in kept.items()]
+    made = dict(manifest(pack_id, named, key.signer(f"{key.name}/pack/{pack_id}")))
+    return zipped(kept | made, path)
 
 
 def flipped(content: bytes, at: int) -> bytes:
