@@ -26,7 +26,7 @@ from tests.support.waiting import until
 NOBODY = "0199c0de-0000-7000-8000-000000000001"
 NEW = OKPKey.generate_key("Ed25519", {"kid": "two"})
 SOON = 10.0  # seconds
-A_LITTLE = 0.5  # seconds: a stream that is admitted may have nothing to send
+A_LITTLE = 3.0  # seconds: a stream that is admitted may have nothing to send
 Code = grpc.StatusCode
 REFUSED = (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED, Code.UNIMPLEMENTED)
 SPOOFED = (("role", "admin"), ("audience", "internal"), ("x-role", "service"))
@@ -124,6 +124,7 @@ def guarded(shared_database: str, wire: str, keys: Path) -> Iterator[Service]:
         "WORKFLOWS_WIRE": wire,
         "WORKFLOWS_INTERNAL_LISTEN": "127.0.0.1:0",
         "WORKFLOWS_HTTP_LISTEN": "127.0.0.1:0",
+        "WORKFLOWS_DATA_DIR": str(keys.parent),
     }
     with Service("--database-url", shared_database, **environment) as service:
         yield service
