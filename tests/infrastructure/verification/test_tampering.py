@@ -249,3 +249,23 @@ def test_an_untouched_store_holds(kept: KeptLog) -> None:
     assert (report.events, report.from_position, report.position) == (900, 1, 900)
     assert "\n900\n" in report.checkpoint
     assert "witness.example" in report.checkpoint
+
+
+def test_deeds_that_have_nothing_to_do_with_each_other_are_each_named(
+    kept: KeptLog, attacker: Attacker
+) -> None:
+    row = attacker.workflow_at(20)
+    entry_with_another_position(attacker, kept)
+    attacker.do(
+        f"UPDATE workflows SET payload = '[]' WHERE id = '{row}'",
+        "UPDATE workflow_events SET salt = sha256(salt) WHERE notification_id = 340",
+    )
+    attacker.remove(330, thorough=False)
+    attacker.shift(331, -1, thorough=False)
+
+    assert named(feed(kept)) == [
+        (Kind.LEDGER_ASTRAY, 10),
+        (Kind.REMOVED_EVENT, 330),
+        (Kind.CHANGED_CONTENT, 339),
+        (Kind.WRONG_ROW, 619),
+    ]
