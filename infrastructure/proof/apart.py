@@ -9,8 +9,8 @@ from time import monotonic
 import psycopg
 
 from application.ports import StoreUnavailable
-from application.progress import Progress, Report
-from application.verification.findings import FeedReport
+from application.progress import Progress, Report, unreported
+from application.verification.findings import FeedReport, WorkflowReport
 from infrastructure.postgres.connection import with_network_guards
 from infrastructure.postgres.sqlstates import trouble_of
 from infrastructure.process.apart import LOOK_EVERY, working
@@ -27,15 +27,57 @@ class VerificationFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to verify: a database and its logs, from where on, and how long an event may wait."""
+    """What to verify: a database and its logs. `stale_after`: see Verification."""
 
     database: str
     logs: Logs | None
-    since_last: bool
     stale_after: float
 
 
-def verified_apart(job: Job, report: Report, wanted: Callable[[], bool]) -> FeedReport | None:
+@dataclass(frozen=True, slots=True)
+class FeedJob(Job):
+    """The feed: all of it, or what follows the last verification."""
+
+    since_last: bool
+
+    def verdicts(self, verification: Verification, report: Report) -> FeedReport:
+        """Does the work."""
+        return verification.feed(whole=not self.since_last, report=report)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowJob(Job):
+    """One workflow."""
+
+    workflow_id: str
+
+    def verdicts(self, verification: Verification, _: Report) -> WorkflowReport:
+        """Does the work."""
+        return verification.workflow(self.workflow_id)
+
+
+def feed_verified_apart(
+    job: FeedJob, report: Report, wanted: Callable[[], bool]
+) -> FeedReport | None:
+    """The verdicts on the feed; None as soon as they are not `wanted` any more.
+
+    Raises StoreUnavailable, or VerificationFailed.
+    """
+    found = _verified_apart(job, report, wanted)
+    assert not isinstance(found, WorkflowReport)  # noqa: S101 - the job is about the feed
+    return found
+
+
+def workflow_verified_apart(job: WorkflowJob) -> WorkflowReport:
+    """The verdicts on a workflow. Raises StoreUnavailable, or VerificationFailed."""
+    found = _verified_apart(job, unreported, lambda: True)
+    assert isinstance(found, WorkflowReport)  # noqa: S101 - it is wanted to the end
+    return found
+
+
+def _verified_apart(
+    job: FeedJob | WorkflowJob, report: Report, wanted: Callable[[], bool]
+) -> FeedReport | WorkflowReport | None:
     """The verdicts, made by a process of its own; None as soon as they are not `wanted` any more.
 
     Raises StoreUnavailable, or VerificationFailed.
@@ -49,14 +91,14 @@ def verified_apart(job: Job, report: Report, wanted: Callable[[], bool]) -> Feed
             match found:
                 case Progress():
                     report(found)
-                case FeedReport():
+                case FeedReport() | WorkflowReport():
                     return found
                 case StoreUnavailable():
                     raise found
     return None
 
 
-def _work(job: Job, results: Connection) -> None:
+def _work(job: FeedJob | WorkflowJob, results: Connection) -> None:
     try:
         with psycopg.connect(with_network_guards(job.database), autocommit=True) as connection:
             connection.execute(
@@ -66,7 +108,7 @@ def _work(job: Job, results: Connection) -> None:
             verification = Verification(
                 connection, job.logs, lambda: datetime.now(UTC), job.stale_after
             )
-            found = verification.feed(whole=not job.since_last, report=_Seldom(results.send))
+            found = job.verdicts(verification, _Seldom(results.send))
         results.send(found)
     except psycopg.Error as error:
         results.send(trouble_of(error).refusal(error))

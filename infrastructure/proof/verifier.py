@@ -11,9 +11,14 @@ from infrastructure.eventstore.feed import decode
 from infrastructure.eventstore.streams import Place, read_streams
 from infrastructure.postgres.connection import BoundedConnection
 from infrastructure.postgres.session import Session
+from infrastructure.proof.apart import WorkflowJob, workflow_verified_apart
 from infrastructure.proof.logs import Logs
-from infrastructure.proof.verifying import Verification
+from infrastructure.proof.verifying import STALE_AFTER, Verification
 
+LARGE = 2000  # events: a workflow that has more is verified in a process of its own
+_EVENTS = """
+    SELECT coalesce(max(originator_version), 0) FROM workflow_events WHERE originator_id = %s
+"""
 _OWNER_IN_ROW = "SELECT user_id FROM workflows WHERE id = %s"
 
 
@@ -25,8 +30,18 @@ def read_only(connection: BoundedConnection) -> None:
 class SessionVerifier:
     """Implements Verifier on a session whose connections are `read_only`."""
 
-    def __init__(self, session: Session, logs: Logs | None, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        logs: Logs | None,
+        now: Callable[[], datetime],
+        database: str,
+        large: int = LARGE,
+    ) -> None:
+        """A workflow of more than `large` events is verified apart, by a connection of its own."""
         self._session = session
+        self._database = database
+        self._large = large
         self._logs = logs
         self._now = now
 
@@ -36,9 +51,17 @@ class SessionVerifier:
 
     def workflow(self, workflow_id: str) -> WorkflowReport:
         """See Verifier.workflow."""
+        if self._session.read(lambda connection: _events(connection, workflow_id)) > self._large:
+            job = WorkflowJob(self._database, self._logs, STALE_AFTER, workflow_id)
+            return workflow_verified_apart(job)
         return self._session.read(
             lambda connection: Verification(connection, self._logs, self._now).workflow(workflow_id)
         )
+
+
+def _events(connection: BoundedConnection, workflow_id: str) -> int:
+    [(events,)] = connection.execute(_EVENTS, (workflow_id,)).fetchall()
+    return int(events)
 
 
 def _owner(connection: BoundedConnection, workflow_id: str) -> str | None:

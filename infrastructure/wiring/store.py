@@ -41,9 +41,10 @@ from infrastructure.wiring.clock import now
 
 LISTS_AT_ONCE = 3  # threads, each with a connection
 HISTORIES_AT_ONCE = 2  # likewise
-CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 16
+CONNECTIONS_A_WORKER = LISTS_AT_ONCE + HISTORIES_AT_ONCE + 17
 """Also the writer, lookups, readiness, searches, accesses, trails, two to read events, two for
-watches, two to verify workflows and the feed, two to export, and one for each follower."""
+watches, three to verify workflows (a large one apart) and the feed, two to export, and one for each
+follower."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ def opened_store(
             [histories() for _ in range(HISTORIES_AT_ONCE)],
             searches(session(greet=bound_histories)),
             Verifications(
-                SessionVerifier(session(greet=bound_verification), logs_of(settings), now)
+                SessionVerifier(session(greet=bound_verification), logs_of(settings), now, dsn)
             ),
             Probe(session(), horizon, watch),
             horizon,

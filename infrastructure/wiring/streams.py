@@ -10,7 +10,7 @@ from application.verification.answers import VerifyFeed
 from infrastructure.contract import HISTORY_SERVICE
 from infrastructure.packs.apart import PacksApart
 from infrastructure.postgres.connection import with_network_guards
-from infrastructure.proof.apart import Job, verified_apart
+from infrastructure.proof.apart import FeedJob, feed_verified_apart
 from infrastructure.proof.keys import signing_key
 from infrastructure.proof.logs import logs_of
 from infrastructure.proof.verifying import STALE_AFTER
@@ -67,8 +67,8 @@ def _feed_verification(settings: Settings, database: str) -> Messages:
     dsn = with_network_guards(database)
 
     def messages(asked: VerifyFeed, reply: StreamReply) -> Iterator[Message]:
-        job = Job(dsn, logs, asked.since_last, stale_after)
-        report = verified_apart(
+        job = FeedJob(dsn, logs, stale_after, asked.since_last)
+        report = feed_verified_apart(
             job, lambda progress: reply.send(feed_progress(progress)), lambda: not reply.ended
         )
         if report is not None:

@@ -1,10 +1,14 @@
 """What is named where one workflow alone is verified: its own differences, from wherever."""
 
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
 from application.verification.findings import Kind
+from infrastructure.postgres.session import Session
+from infrastructure.proof.verifier import SessionVerifier, read_only
 from tests.infrastructure.verification.verdicts import Named, named, workflow
 from tests.support.proofs import KeptLog
 from tests.support.tampering import Attacker
@@ -92,3 +96,20 @@ def test_a_workflow_is_told_what_was_done_to_it(
     deed(attacker)
 
     assert named(workflow(kept, workflow_id)) == expected
+
+
+def test_a_large_workflow_is_verified_apart_with_the_same_verdicts(
+    kept: KeptLog, attacker: Attacker
+) -> None:
+    workflow_id = attacker.workflow_at(10)
+    change_bytes(attacker)
+
+    with closing(Session(kept.dsn, greet=read_only)) as session:
+        apart, here = (
+            SessionVerifier(session, kept.logs, lambda: datetime.now(UTC), kept.dsn, large)
+            for large in (0, 1000)
+        )
+        found = apart.workflow(workflow_id)
+        assert found == here.workflow(workflow_id)
+
+    assert named(found) == [(Kind.CHANGED_BYTES, 310)]
