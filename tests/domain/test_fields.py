@@ -115,7 +115,9 @@ def test_ids_drawn_for_tests_are_ids(workflow_id: str) -> None:
     assert fields.workflow_id(workflow_id) is None
 
 
-@pytest.mark.parametrize("name", ["x", " x ", "\u200bx", "a\u0301", "🚀", "日本", "-", "\u0301"])
+@pytest.mark.parametrize(
+    "name", ["x", " x ", "\u200bx", "\u200bX", "a\u0301", "🚀", "日本", "-", "\u0301"]
+)
 def test_a_name_has_a_character_that_can_be_seen(name: str) -> None:
     assert fields.name(name) is None
 

@@ -104,6 +104,8 @@ def test_unset_termination_does_not_filter() -> None:
         ({"interval_max": -(2**31)}, ["filters.interval_max"]),
         ({"interval_max": 525_601}, ["filters.interval_max"]),
         ({"interval_min": 6, "interval_max": 5}, ["filters.interval_max"]),
+        ({"interval_min": 2, "interval_max": 1}, ["filters.interval_max"]),
+        ({"interval_min": 525_600, "interval_max": 5}, ["filters.interval_max"]),
         ({"interval_min": 525_601, "interval_max": 5}, ["filters.interval_min"]),
         (
             {"query": "\n", "kind": "?", "build_status": "?", "interval_min": -1},
@@ -116,6 +118,17 @@ def test_values_that_no_workflow_could_have_are_named(
     filters: dict[str, Any], refused: list[str]
 ) -> None:
     assert [violation.field for violation in Filters(**filters).violations(CATALOGUE)] == refused
+
+
+@pytest.mark.parametrize(
+    "filters", [{"interval_min": 6}, {"interval_max": 5}, {"interval_min": 6, "interval_max": 6}]
+)
+def test_a_range_of_intervals_may_be_open_or_hold_one_interval(filters: dict[str, Any]) -> None:
+    assert Filters(**filters).violations(CATALOGUE) == []
+
+
+def test_an_interval_that_is_not_set_is_0() -> None:
+    assert (Filters().interval_min, Filters().interval_max) == (0, 0)
 
 
 @pytest.mark.parametrize("query", ["x" * 255, "", "%"])

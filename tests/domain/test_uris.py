@@ -94,12 +94,26 @@ def test_a_character_outside_the_grammar_is_named_with_its_place(character: str)
     spelled = "".join(f"%{byte:02X}" for byte in character.encode())
     assert "at character 10;" in complaint
     assert f"{spelled} is accepted" in complaint
+    shown = "a space" if character == " " else repr(character)
+    if not character.isprintable():
+        shown = f"U+{ord(character):04X}"
+    assert complaint.startswith(f"holds {shown} at")
 
 
 @pytest.mark.parametrize("escape", ["%", "%z", "%zz", "%4", "%4g", "%%41"])
 def test_a_percent_sign_needs_two_hexadecimal_digits(escape: str) -> None:
-    assert "at character 10" in str(uri(f"http://h/{escape}"))
+    complaint = str(uri(f"http://h/{escape}"))
+    assert "at character 10" in complaint
+    assert complaint.endswith("two hexadecimal digits; %25 is accepted")
 
 
 def test_a_host_that_is_not_ascii_is_refused_for_that() -> None:
-    assert "a host name in ASCII" in str(uri("https://b\u00fccher.example/"))
+    for text in ("https://b\u00fccher.example/", "//b\u00fccher.example/"):
+        assert "a host name in ASCII" in str(uri(text))
+
+
+def test_a_host_has_253_characters_at_most() -> None:
+    longest = ".".join(["a" * 63] * 3 + ["a" * 61])
+    assert len(longest) == 253
+    assert uri(f"http://{longest}/") is None
+    assert uri(f"http://{longest}.")

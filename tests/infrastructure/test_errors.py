@@ -263,6 +263,11 @@ def test_a_kind_of_an_error_has_the_row_of_that_error() -> None:
     assert told(Moved(ID))[0] is Code.NOT_FOUND
 
 
+def test_a_refusal_because_of_a_user_is_cut_after_400_characters() -> None:
+    held = erasure.UserHeld(erasure.Hold("x" * 1000, "the court", datetime.now(UTC)))
+    assert len(refusal_of(held).message) == 400
+
+
 def test_a_status_stays_within_what_the_wire_carries() -> None:
     many = [domain.Violation("f" * n, "é" * 300) for n in range(1, 50)]
     _, text, status = told(domain.InvalidFields(many))

@@ -12,7 +12,7 @@ SHORT = settings(max_examples=10, stateful_step_count=20, deadline=None)
 TestAggregate = life(decide, evolve).TestCase
 TestAggregate.settings = SHORT
 
-# Random calls to a running service, held against a model. Name several processes if there are.
+# Random calls to a running service, compared with a model. Name several processes if there are.
 TestService = service_machine(ADDRESS).TestCase
 TestService.settings = SHORT
 
