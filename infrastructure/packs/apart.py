@@ -23,7 +23,7 @@ class ExportFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What to export, from which database and logs, signed by which key."""
+    """What to export, from which database and logs, signed by which key; none without logs."""
 
     database: str
     logs: Logs | None
@@ -41,7 +41,8 @@ class PacksApart:
 
     def pieces(self, asked: ExportRequest, wanted: Callable[[], bool]) -> Iterator[Piece]:
         """See Packs.pieces. Raises ExportFailed too."""
-        job = _Job(self.database, self.logs, str(self.key()), asked)
+        key = str(self.key()) if self.logs else ""
+        job = _Job(self.database, self.logs, key, asked)
         with working(_work, job, "export") as pieces:
             while wanted():
                 if not pieces.poll(LOOK_EVERY):
@@ -58,8 +59,9 @@ class PacksApart:
 
 
 def _work(job: _Job, pieces: Connection) -> None:
-    key = SigningKey.parse(job.key)
-    maker = PackMaker(job.database, job.logs, lambda: key, lambda: datetime.now(UTC))
+    maker = PackMaker(
+        job.database, job.logs, lambda: SigningKey.parse(job.key), lambda: datetime.now(UTC)
+    )
     outcome: Exception | None = None
     try:
         for piece in maker.pieces(job.asked):

@@ -37,6 +37,7 @@ def test_a_call_that_ends_while_it_waits_for_its_turn_is_never_decided(
         late: Any = create.future(requests.create("ada", name="late"), timeout=0.3)
         assert late.exception().code() is grpc.StatusCode.DEADLINE_EXCEEDED
         cancelled.cancel()
+        client.page("ada")  # Answered after the service has heard of the cancellation.
     first.result()
     client.create("ada", name="last")
     names = [workflow.name for workflow in client.page("ada").workflows]
