@@ -1,6 +1,6 @@
 """The services that are attacked, and the report of what they met."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -51,9 +51,9 @@ def attacked(serve: Callable[[], AbstractContextManager[Service]]) -> Iterator[A
 
 
 @pytest.fixture(scope="module")
-def beyond(request: pytest.FixtureRequest) -> Collection[str]:
-    """The attacks that the module's wire does not withstand."""
-    found: Collection[str] = getattr(request.module, "BEYOND", ())
+def beyond(request: pytest.FixtureRequest) -> Mapping[str, str]:
+    """The attacks that the module's wire does not withstand, each with the reason."""
+    found: Mapping[str, str] = getattr(request.module, "BEYOND", {})
     return found
 
 
