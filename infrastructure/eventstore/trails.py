@@ -34,7 +34,8 @@ _RECEIPTS = """
     ) AS measured WHERE place = 1 OR taken <= %(room)s ORDER BY number DESC
 """
 _RECEIPT = """
-    SELECT number, id::text, receipt FROM erasures WHERE receipt IS NOT NULL AND id = %s
+    SELECT number, id::text, receipt FROM erasures
+    WHERE number IS NOT NULL AND receipt IS NOT NULL AND id = %s
 """
 
 

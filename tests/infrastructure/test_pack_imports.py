@@ -11,6 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
+from workflows import history_pb2 as pb
+from workflows.history_pb2_grpc import WorkflowHistoryServiceStub
 from workflows_testing import strategies
 
 from application.draft import Submission
@@ -26,6 +28,7 @@ from tests.support.database import execute, select
 from tests.support.given import ID, OTHER_ID, increment
 from tests.support.packs import asked, flipped, read_pack, write_pack, zipped
 from tests.support.proofs import ORIGIN, KeptLog, record, write
+from tests.support.service import Service
 from tests.support.stores import DIGESTS, OpenStore, open_store
 
 EMPTY = "TRUNCATE workflow_events, workflows, command_ledger, lost_rows, erasures CASCADE"
@@ -84,6 +87,8 @@ def same(source: str, target: str, ids: Sequence[str]) -> bool:
 
 def erase(source: OpenStore, workflow_id: str) -> None:
     """Forgets how a workflow began, and writes the receipt of it."""
+    execute(source.dsn, f"DELETE FROM workflows WHERE id = '{workflow_id}'")
+    execute(source.dsn, "TRUNCATE lost_rows")
     source.forget(workflow_id, 1)
     gone = ErasedWorkflow(workflow_id, 1, 1, bytes(32))
     why, moment = ("asked to", "law", "admin"), datetime.now(UTC)
@@ -123,8 +128,6 @@ def test_random_histories_come_out_as_they_went_in(
         for command in others:
             list(handler.handle([Submission(command, ORIGIN)]))
     if erased:
-        execute(source.dsn, f"DELETE FROM workflows WHERE id = '{ID}'")
-        execute(source.dsn, "TRUNCATE lost_rows")
         erase(source, ID)
     with TemporaryDirectory() as folder:
         kept = KeptLog(source.dsn, Path(folder))
@@ -156,6 +159,21 @@ def test_a_broken_pack_changes_nothing(pack: Path, target: str, tmp_path: Path) 
     with pytest.raises(ImportRefused, match="is no sound pack"):
         imported(target, zipped(changed, tmp_path / "changed.zip"))
     assert not select(target, PLACES)
+
+
+def test_a_service_on_an_import_says_which_erasure_took_content_away(
+    source: OpenStore, target: str, tmp_path: Path
+) -> None:
+    [workflow_id] = write(source, 1)
+    erase(source, workflow_id)
+    kept = KeptLog(source.dsn, tmp_path)
+    kept.follow()
+    imported(target, write_pack(kept, tmp_path / "pack.zip"))
+    asked = pb.GetWorkflowHistoryRequest(id=workflow_id)
+    with Service("--database-url", target, WORKFLOWS_DATA_DIR=str(tmp_path)) as service:
+        stub = WorkflowHistoryServiceStub(service.client.channel)
+        [event] = stub.GetWorkflowHistory(asked, timeout=10).events
+    assert event.erased.receipt_id == workflow_id
 
 
 def test_a_database_that_holds_something_is_refused(pack: Path, target: str) -> None:
