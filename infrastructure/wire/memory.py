@@ -10,6 +10,7 @@ from threading import Thread
 
 GROWTH = 16 * 1024 * 1024  # bytes
 PAUSE = 5  # looks between two times of giving back
+THOROUGH = 3  # of so many times in a row that memory is given back, one takes old objects too
 _STATM = Path("/proc/self/statm")
 
 
@@ -22,13 +23,17 @@ class Memory:
     def __init__(
         self,
         resident: Callable[[], int] | None = None,
-        give_back: Callable[[], object] | None = None,
+        give_back: Callable[[bool], object] | None = None,
     ) -> None:
-        """`resident` returns the bytes that are held; `give_back` returns what is free of them."""
+        """`resident` returns the bytes that are held; `give_back` returns what is free of them.
+
+        It is asked whether to look among old objects too, which takes longer.
+        """
         self._resident = resident or resident_bytes
         self._give_back = give_back or _give_back_elsewhere
         self._least = self._resident()
         self._looks = 0
+        self._in_a_row = 0
 
     def look(self, *, calm: bool) -> None:
         """Gives back if it is `calm` and more than GROWTH was added to the least that was held.
@@ -39,9 +44,12 @@ class Memory:
         held = self._resident()
         self._least = min(self._least, held)
         self._looks += 1
-        if calm and held > self._least + GROWTH and self._looks >= PAUSE:
+        if held <= self._least + GROWTH:
+            self._in_a_row = 0
+        elif calm and self._looks >= PAUSE:
             self._looks = 0
-            self._give_back()
+            self._in_a_row += 1
+            self._give_back(self._in_a_row % THOROUGH == 0)
 
 
 def resident_bytes() -> int:
@@ -53,14 +61,14 @@ def resident_bytes() -> int:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
-def _give_back_elsewhere() -> None:
+def _give_back_elsewhere(thorough: bool) -> None:
     """Takes up to some ten milliseconds, which the thread that takes calls does not have."""
-    Thread(target=_give_back, name="memory", daemon=True).start()
+    Thread(target=_give_back, args=(thorough,), name="memory", daemon=True).start()
 
 
-def _give_back() -> None:
+def _give_back(thorough: bool) -> None:
     """Frees what only the collector finds, and returns it to the system, if glibc is there."""
-    gc.collect(1)  # Of a flood; what is older stays for a collection of its own time.
+    gc.collect(2 if thorough else 1)  # A flood's objects are young, unless it lasted.
     if sys.platform == "linux":
         trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if trim is not None:

@@ -7,7 +7,7 @@ import pytest
 
 from infrastructure.wire.calls import UnreadAnswers
 from infrastructure.wire.limits import Limits
-from infrastructure.wire.memory import GROWTH, PAUSE, Memory, resident_bytes
+from infrastructure.wire.memory import GROWTH, PAUSE, THOROUGH, Memory, resident_bytes
 from infrastructure.wire.traffic import Stage, Traffic, Unread
 
 
@@ -56,6 +56,7 @@ class Process:
     def __init__(self) -> None:
         self.held = 100 * GROWTH
         self.free = 0
+        self.is_old = False  # what is free: only a thorough look finds it
         self.given_back = 0
         self.memory = Memory(lambda: self.held, self._give_back)
 
@@ -66,10 +67,11 @@ class Process:
         self.memory.look(calm=calm)
         return self.given_back
 
-    def _give_back(self) -> None:
+    def _give_back(self, thorough: bool) -> None:
         self.given_back += 1
-        self.held -= self.free
-        self.free = 0
+        freed = self.free if thorough or not self.is_old else 0
+        self.held -= freed
+        self.free -= freed
 
 
 def test_memory_that_has_grown_is_given_back_when_it_is_calm() -> None:
@@ -87,6 +89,16 @@ def test_memory_that_is_held_is_given_back_now_and_then_until_it_is_free() -> No
     assert [process.look(grown=GROWTH) for _ in range(PAUSE)] == [0] * (PAUSE - 1) + [1]
     assert [process.look() for _ in range(PAUSE - 1)] == [1] * (PAUSE - 1)
     assert process.look(free=5 * GROWTH) == 2
+    assert process.held == 100 * GROWTH
+
+
+def test_memory_of_old_objects_is_looked_for_if_much_stays() -> None:
+    process = Process()
+    process.is_old = True
+    process.look(grown=2 * GROWTH, free=2 * GROWTH)
+    assert process.look() == 0
+    while process.look() < THOROUGH:
+        assert process.held == 102 * GROWTH
     assert process.held == 100 * GROWTH
 
 
