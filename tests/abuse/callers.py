@@ -24,6 +24,7 @@ def _filled(part: str) -> str:
     return _FRAME % ",".join([part] * ((MIB - 100) // (len(part) + 1)))
 
 
+LARGE = f'{{"run":"{"x" * (MIB - 20)}"}}'
 WORST = [
     _filled('{"a":1,"b":2}'),
     _filled('{"":' * 60 + "1" + "}" * 60),
@@ -35,8 +36,7 @@ WORST = [
 
 def large_creates(client: Client) -> None:
     """Workflows with payloads of a MiB are created."""
-    payload = f'{{"run":"{"x" * (MIB - 20)}"}}'
-    together([lambda: client.create("large", kind="script", payload=payload)] * AT_ONCE)
+    together([lambda: client.create("large", kind="script", payload=LARGE)] * AT_ONCE)
 
 
 def worst_payloads(client: Client) -> None:
@@ -74,8 +74,7 @@ def channels(client: Client) -> None:
 
 def large_answers_unread(client: Client) -> None:
     """Workflows with large payloads are asked for, and the answers are not read."""
-    payload = f'{{"run":"{"x" * (MIB - 20)}"}}'
-    found = client.created("unread", kind="script", payload=payload)
+    found = client.created("unread", kind="script", payload=LARGE)
     _ask_and_do_not_read(client, found, 3 * BURST, {4: 65_535})
 
 

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.abuse.callers import WORST
+from tests.abuse.callers import LARGE, WORST
 from tests.abuse.report import Line, table
 from tests.abuse.under_attack import JUDGES_SPEED, PATIENCE, Attacked
 from tests.support.client import together
@@ -45,6 +45,9 @@ def attacked(serve: Callable[[], AbstractContextManager[Service]]) -> Iterator[A
             together([partial(client.create, "neighbour") for _ in range(300)])
         together([partial(client.page, "neighbour") for _ in range(20)])
         together([partial(client.create, "worst", payload=payload) for payload in WORST])
+        large = client.created("large", kind="script", payload=LARGE)
+        for _ in range(3):  # The buffers of each connection to the database have had a full batch.
+            together([partial(client.get, large, "large") for _ in range(64)])
         attacked = Attacked(service)
         with attacked.attackers:
             yield attacked
