@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from queue import SimpleQueue
-from threading import Thread, current_thread
+from threading import Lock, Thread, current_thread
 from typing import Any, cast
 from weakref import ref
 
@@ -40,6 +40,8 @@ class Caller:
     def __init__(self) -> None:
         self.ended: SimpleQueue[grpc.StatusCode] = SimpleQueue()
         self.leave: Callable[[], object] = lambda: None
+        self._gone = False
+        self._ending = Lock()
 
     def answer(self, *_: object) -> None:
         """See Call.answer."""
@@ -51,7 +53,17 @@ class Caller:
 
     def when_cancelled(self, leave: Callable[[], object]) -> None:
         """See Call.when_cancelled."""
-        self.leave = leave
+        with self._ending:
+            if not self._gone:
+                self.leave = leave
+                return
+        leave()
+
+    def forget(self) -> None:
+        """Holds nothing any more, as the call of a wire that has ended."""
+        with self._ending:
+            self._gone = True
+            self.leave = lambda: None
 
     def code(self) -> grpc.StatusCode:
         """How it ended, soon or never."""
@@ -193,7 +205,7 @@ def test_nothing_holds_a_call_that_has_ended(identification: Anyone, bytes_: byt
         kept = [ref(call) for call in calls]
         for call in calls:
             call.code()
-            call.leave = lambda: None  # A wire forgets it when a call has ended.
+            call.forget()
         del call
         calls.clear()
         until(lambda: not any(call() for call in kept))
